@@ -1,0 +1,170 @@
+// What can go wrong, by name: one error class and the catalogue of its codes. docs/errors.md is generated from here.
+
+/** One row of the catalogue: the HTTP status the API answers with, and what the reader should do next. */
+export interface ErrorKind {
+  /** HTTP status of the problem+json answer. */
+  readonly status: number;
+  /** True when the same call may succeed later without a change by the caller. */
+  readonly retryable: boolean;
+  /** What the code means, in one sentence. */
+  readonly title: string;
+  /** What to do about it, in one sentence. */
+  readonly fix: string;
+}
+
+const kind = (status: number, retryable: boolean, title: string, fix: string): ErrorKind => ({
+  status,
+  retryable,
+  title,
+  fix,
+});
+
+/** Every code an `AssayError` can carry. */
+export const errorCatalogue = {
+  'experiment-invalid': kind(
+    422,
+    false,
+    'The experiment file breaks a rule of its schema.',
+    'Mend the named line; `assay validate -f FILE` shows every fault at once.',
+  ),
+  'experiment-unknown': kind(404, false, 'No experiment has this name.', '`assay get` lists the experiments.'),
+  'experiment-exists': kind(
+    409,
+    false,
+    'Another experiment already has this name or this route.',
+    'Rename it, or change its route.',
+  ),
+  'transition-refused': kind(
+    409,
+    false,
+    'The experiment is in a state from which this step is not allowed.',
+    'The message names the steps that are allowed from here.',
+  ),
+  'revision-conflict': kind(
+    409,
+    true,
+    'Somebody else changed the experiment in between.',
+    'Read it again and repeat the change.',
+  ),
+  'outcome-invalid': kind(
+    400,
+    false,
+    'An outcome breaks a rule.',
+    'Mend the named field; nothing of the request was recorded.',
+  ),
+  'body-too-large': kind(413, false, 'The request body is larger than allowed.', 'Send fewer items per request.'),
+  'request-invalid': kind(400, false, 'The request cannot be understood.', 'The message names the place and the rule.'),
+  'route-unknown': kind(
+    404,
+    false,
+    'Nothing is served at this path.',
+    'Check the path, or set --default-upstream for requests that match no experiment.',
+  ),
+  unauthorized: kind(401, false, 'The token is missing or wrong.', 'Send `Authorization: Bearer TOKEN`.'),
+  'upstream-unreachable': kind(
+    502,
+    true,
+    'The model server could not be reached or broke the connection.',
+    'Check that it runs and that the url in the experiment file is right.',
+  ),
+  'upstream-timeout': kind(
+    504,
+    true,
+    'The model server did not answer in time.',
+    'Check its load, or raise timeoutMs of the variant.',
+  ),
+  'port-in-use': kind(
+    500,
+    false,
+    'Another program already listens on the port.',
+    'Stop it, or choose another port; 0 takes any free one.',
+  ),
+  'listen-refused': kind(
+    500,
+    false,
+    'Listening beyond loopback needs a token.',
+    'Set ASSAY_TOKEN (or --token-file), or listen on 127.0.0.1.',
+  ),
+  'data-directory-unusable': kind(
+    500,
+    false,
+    'The data directory cannot be written.',
+    'Check that it exists, has free space and belongs to this user.',
+  ),
+  'data-directory-locked': kind(
+    500,
+    false,
+    'Another Assay process owns the data directory.',
+    'Stop the named process, or choose another directory with --data.',
+  ),
+  'evidence-not-durable': kind(
+    503,
+    true,
+    'The evidence log could not make the record durable.',
+    'Free disk space or mend the disk, then restart; nothing unacknowledged was counted.',
+  ),
+  'evidence-corrupt': kind(
+    500,
+    false,
+    'A sealed part of the evidence log does not match its checksum.',
+    'Restore it from a backup; records before the named offset are intact.',
+  ),
+  'control-log-corrupt': kind(
+    500,
+    false,
+    'The control log does not match its hash chain.',
+    'Restore it from a backup; the message names the first wrong event.',
+  ),
+  'file-unreadable': kind(400, false, 'A file cannot be read.', 'Check the path and the permissions.'),
+  'input-invalid': kind(400, false, 'An input file breaks a rule.', 'The message names the place and the rule.'),
+  'usage-invalid': kind(400, false, 'The command line cannot be understood.', 'Run the command with --help.'),
+  'server-unreachable': kind(
+    503,
+    true,
+    'No Assay server answers at this address.',
+    'Start one with `assay serve`, or name it with --server.',
+  ),
+} as const satisfies Record<string, ErrorKind>;
+
+/** A code of the catalogue. */
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** Options of an `AssayError`. */
+export interface AssayErrorOptions {
+  /** The fault underneath, kept for logs. */
+  readonly cause?: unknown;
+  /** Overrides the catalogue's fix where the place knows better. */
+  readonly fix?: string;
+  /** Every fault found, when there are several; the message then sums them up. */
+  readonly issues?: readonly { readonly place: string; readonly text: string; readonly line?: number }[];
+}
+
+/**
+ * The one error class of Assay: the domain refuses, or the outside failed.
+ *
+ * @example
+ * throw new AssayError('experiment-unknown', 'experiment "forecst" is unknown, must be one of: forecast');
+ */
+export class AssayError extends Error {
+  readonly code: ErrorCode;
+  readonly fix: string;
+  readonly issues: NonNullable<AssayErrorOptions['issues']>;
+
+  constructor(code: ErrorCode, message: string, options: AssayErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'AssayError';
+    this.code = code;
+    this.fix = options.fix ?? errorCatalogue[code].fix;
+    this.issues = options.issues ?? [];
+  }
+
+  /** True when the same call may succeed later without a change by the caller. */
+  get retryable(): boolean {
+    return errorCatalogue[this.code].retryable;
+  }
+
+  /** The HTTP status the API answers with. */
+  get status(): number {
+    return errorCatalogue[this.code].status;
+  }
+}
