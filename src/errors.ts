@@ -20,7 +20,33 @@ const kind = (status: number, retryable: boolean, title: string, fix: string): E
 });
 
 /** Every code an `AssayError` can carry. */
-export const errorCatalogue = {
+export type ErrorCode =
+  | 'experiment-invalid'
+  | 'experiment-unknown'
+  | 'experiment-exists'
+  | 'transition-refused'
+  | 'revision-conflict'
+  | 'outcome-invalid'
+  | 'body-too-large'
+  | 'request-invalid'
+  | 'route-unknown'
+  | 'unauthorized'
+  | 'upstream-unreachable'
+  | 'upstream-timeout'
+  | 'port-in-use'
+  | 'listen-refused'
+  | 'data-directory-unusable'
+  | 'data-directory-locked'
+  | 'evidence-not-durable'
+  | 'evidence-corrupt'
+  | 'control-log-corrupt'
+  | 'file-unreadable'
+  | 'input-invalid'
+  | 'usage-invalid'
+  | 'server-unreachable';
+
+/** What each code means and what to do about it. */
+export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
   'experiment-invalid': kind(
     422,
     false,
@@ -124,10 +150,7 @@ export const errorCatalogue = {
     'No Assay server answers at this address.',
     'Start one with `assay serve`, or name it with --server.',
   ),
-} as const satisfies Record<string, ErrorKind>;
-
-/** A code of the catalogue. */
-export type ErrorCode = keyof typeof errorCatalogue;
+};
 
 /** Options of an `AssayError`. */
 export interface AssayErrorOptions {

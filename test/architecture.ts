@@ -116,16 +116,23 @@ export function findFaults(root: string): readonly Fault[] {
     const parsed = parseSync(path, text);
     const specifiers = [
       ...parsed.module.staticImports.map((each) => each.moduleRequest.value),
-      ...parsed.module.staticExports.flatMap((each) => each.entries.flatMap((entry) => entry.moduleRequest?.value ?? [])),
-      ...parsed.module.dynamicImports.map((each) => text.slice(each.moduleRequest.start, each.moduleRequest.end).replace(/^['"`]|['"`]$/g, '')),
+      ...parsed.module.staticExports.flatMap((each) =>
+        each.entries.flatMap((entry) => entry.moduleRequest?.value ?? []),
+      ),
+      ...parsed.module.dynamicImports.map((each) =>
+        text.slice(each.moduleRequest.start, each.moduleRequest.end).replace(/^['"`]|['"`]$/g, ''),
+      ),
     ];
     faults.push(...checkNames(path, text), ...checkFolder(path, folder));
     if (folder in packagesBelowWaterline) faults.push(...checkPurity(path, parsed.program, specifiers, folder));
-    if (path.endsWith('/index.ts') && path.split('/').length === 2 && folder !== 'cli') faults.push(...checkDoor(path, text, parsed.program));
+    if (path.endsWith('/index.ts') && path.split('/').length === 2 && folder !== 'cli')
+      faults.push(...checkDoor(path, text, parsed.program));
     const imports: string[] = [];
     for (const specifier of new Set(specifiers)) {
       if (!specifier.startsWith('.')) continue;
-      const target = relative(root, resolve(root, dirname(path), specifier)).split(sep).join('/');
+      const target = relative(root, resolve(root, dirname(path), specifier))
+        .split(sep)
+        .join('/');
       faults.push(...checkFloor(path, folder, target));
       imports.push(target);
     }
@@ -152,7 +159,11 @@ function checkNames(path: string, text: string): Fault[] {
     faults.push({ rule: 'name', file: path, text: 'is not kebab-case' });
   const lines = text.split('\n');
   if (lines.length > 401 && !lines.slice(0, 6).join('\n').includes('Long because'))
-    faults.push({ rule: 'length', file: path, text: `has ${lines.length - 1} lines and no "Long because" in its header` });
+    faults.push({
+      rule: 'length',
+      file: path,
+      text: `has ${lines.length - 1} lines and no "Long because" in its header`,
+    });
   if (!lines[0]?.startsWith('//') && !lines[0]?.startsWith('#!') && !path.endsWith('index.ts'))
     faults.push({ rule: 'name', file: path, text: 'does not open with the question it answers' });
   return faults;
@@ -170,7 +181,11 @@ function checkFloor(path: string, folder: string, target: string): Fault[] {
   return [];
 }
 
-function checkDoor(path: string, text: string, program: { body: readonly { type: string; source?: unknown }[] }): Fault[] {
+function checkDoor(
+  path: string,
+  text: string,
+  program: { body: readonly { type: string; source?: unknown }[] },
+): Fault[] {
   const faults: Fault[] = [];
   const count = text.trimEnd().split('\n').length;
   if (count > 40) faults.push({ rule: 'door', file: path, text: `has ${count} lines, must be at most 40` });
@@ -221,7 +236,9 @@ function visit(value: unknown, see: (node: Node, parent: Node | null) => void, p
 }
 
 const nameOf = (value: unknown): string | undefined =>
-  value !== null && typeof value === 'object' && (value as Node).type === 'Identifier' ? String((value as Node).name) : undefined;
+  value !== null && typeof value === 'object' && (value as Node).type === 'Identifier'
+    ? String((value as Node).name)
+    : undefined;
 
 const isMember = (node: Node, object: string, property: string): boolean =>
   nameOf(node.object) === object && nameOf(node.property) === property;

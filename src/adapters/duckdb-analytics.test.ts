@@ -1,0 +1,640 @@
+import { mkdtempSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, describe, expect, it } from 'vitest';
+import type { AnalysisPlan, ExperimentSummary, LogRecord, NewRecord, VariantSummary } from '../evidence/index.ts';
+import type { Experiment, Metric } from '../experiment/index.ts';
+import { createCountingObserver } from './counting-observer.ts';
+import { openDuckdbAnalytics } from './duckdb-analytics.ts';
+import { openEvidenceLog } from './file-evidence-log.ts';
+import { summariseNaively } from './naive-summary.fixture.ts';
+import { readLog } from './read-evidence-log.ts';
+
+const made: string[] = [];
+const newDirectory = (): string => {
+  const directory = mkdtempSync(join(tmpdir(), 'assay-analytics-'));
+  made.push(directory);
+  return directory;
+};
+afterAll(async () => {
+  for (const directory of made) await rm(directory, { recursive: true, force: true });
+});
+
+/** Appends each list under a writer of its own, in frames of at most `perFrame` records. */
+async function write(directory: string, lists: readonly (readonly NewRecord[])[], perFrame = 1_000): Promise<void> {
+  for (const records of lists) {
+    const log = await openEvidenceLog({ directory, now: () => 0, observer: createCountingObserver({ now: Date.now }) });
+    for (let index = 0; index < records.length; index += perFrame) {
+      await log.appendDurable(records.slice(index, index + perFrame));
+    }
+    await log.close();
+  }
+}
+
+async function summarise(plan: AnalysisPlan, lists: readonly (readonly NewRecord[])[]): Promise<ExperimentSummary> {
+  const directory = newDirectory();
+  await write(directory, lists);
+  const analytics = await openDuckdbAnalytics({ directory });
+  try {
+    return await analytics.summarise(plan);
+  } finally {
+    await analytics.close();
+  }
+}
+
+const t0 = 1_700_000_000_000;
+
+function metric(name: string, expression: string, windowMs = 1_000): Metric {
+  return { name, definition: { kind: 'mean', expression }, windowMs };
+}
+
+function plan(
+  metrics: readonly Metric[],
+  changes: Partial<Experiment> & { readonly nowMs?: number } = {},
+): AnalysisPlan {
+  const { nowMs = t0 + 1_000_000, ...experiment } = changes;
+  const upstream = { url: 'http://127.0.0.1:1', protocol: 'json' } as const;
+  return {
+    nowMs,
+    epochs: [{ epoch: 1, shares: { a: 0.5, b: 0.5 } }],
+    experiment: {
+      apiVersion: 'assay.dev/v1alpha1',
+      namespace: 'default',
+      name: 'test',
+      hypothesis: '',
+      salt: 'default/test',
+      route: { kind: 'path', path: '/' },
+      unit: { sources: [{ kind: 'header', name: 'x-user-id' }], orElse: 'control' },
+      control: 'a',
+      variants: ['a', 'b'].map((name) => ({ name, weight: 1, upstream, timeoutMs: 1_000 })),
+      coverage: 1,
+      capture: [],
+      metrics,
+      decision: {
+        primary: [],
+        secondary: [],
+        guardrails: [],
+        levels: { strong: 2, recommend: 0.5 },
+        minDurationMs: 0,
+        maxDurationMs: 1,
+        onBreach: 'notify',
+        onShip: 'hold',
+        alpha: 0.05,
+      },
+      plan: {},
+      segments: [],
+      exclude: [],
+      ...experiment,
+    },
+  };
+}
+
+type Prediction = Extract<NewRecord, { kind: 'prediction' }>;
+type Outcome = Extract<NewRecord, { kind: 'outcome' }>;
+
+/** A prediction `id` of `unit` at t0 + `at`, well served by `assigned`. */
+function prediction(id: string, changes: Partial<Prediction> & { readonly at?: number } = {}): Prediction {
+  const { at = 0, ...rest } = changes;
+  const assigned = rest.assigned ?? 'a';
+  return {
+    kind: 'prediction',
+    timeMs: t0 + at,
+    namespace: 'default',
+    experiment: 'test',
+    revision: 1,
+    epoch: 1,
+    predictionId: id,
+    requestId: `r-${id}`,
+    row: 0,
+    unit: `u-${id}`,
+    assigned,
+    served: assigned,
+    reason: 'split',
+    propensity: 0.5,
+    attempts: [{ variant: assigned, status: 200, latencyMs: 10, error: null }],
+    context: {},
+    prediction: 1,
+    captured: {},
+    status: 200,
+    callerMs: 12,
+    streaming: false,
+    ...rest,
+  };
+}
+
+function outcome(id: string, changes: Partial<Outcome> & { readonly at?: number } = {}): Outcome {
+  const { at = 10, ...rest } = changes;
+  return {
+    kind: 'outcome',
+    id,
+    timeMs: t0 + at,
+    receivedMs: t0 + at,
+    namespace: 'default',
+    type: 'label',
+    value: 1,
+    subject: { kind: 'prediction', predictionId: id },
+    attributes: {},
+    ...rest,
+  };
+}
+
+const only = (summary: ExperimentSummary, variant = 'a'): VariantSummary =>
+  summary.variants.find((entry) => entry.variant === variant) as VariantSummary;
+
+describe('a summary of the log', () => {
+  it('counts one 0/1 value per unit as a proportion', async () => {
+    const found = await summarise(plan([metric('accuracy', 'prediction == outcome.label')]), [
+      [prediction('1'), prediction('2'), outcome('1'), outcome('2', { value: 0 })],
+    ]);
+    expect(only(found).metrics.accuracy).toEqual({ kind: 'proportion', n: 2, successes: 1 });
+  });
+
+  it('counts one number per unit as a mean, and several values per unit as a ratio', async () => {
+    const metrics = [metric('latency', 'attempt_ms')];
+    const one = await summarise(plan(metrics), [[prediction('1'), prediction('2')]]);
+    expect(only(one).metrics.latency).toEqual({ kind: 'mean', n: 2, mean: 10, m2: 0 });
+    const several = await summarise(plan(metrics), [[prediction('1'), prediction('2', { unit: 'u-1' })]]);
+    expect(only(several).metrics.latency).toEqual({
+      kind: 'ratio',
+      n: 1,
+      rows: 2,
+      moments: {
+        n: 1,
+        mean: [20, 2],
+        m2: [
+          [0, 0],
+          [0, 0],
+        ],
+      },
+    });
+  });
+
+  it('keeps a unit under the variant of its first exposure, whatever it met later', async () => {
+    const found = await summarise(plan([metric('latency', 'attempt_ms')]), [
+      [
+        prediction('late', { unit: 'u', assigned: 'b', at: 50 }),
+        prediction('first', { unit: 'u', assigned: 'a', at: 1 }),
+      ],
+    ]);
+    expect(only(found, 'a')).toMatchObject({ units: 1, requests: 2 });
+    expect(only(found, 'b')).toMatchObject({ units: 0, requests: 0 });
+    expect(found.health?.unitsInSeveralVariants).toBe(1);
+    expect(found.epochs).toEqual([{ epoch: 1, shares: { a: 0.5, b: 0.5 }, units: { a: 1, b: 0 } }]);
+  });
+
+  it('calls the assigned variant failed though the control answered the caller well', async () => {
+    const attempts = [
+      { variant: 'b', status: 500, latencyMs: 3, error: 'status' },
+      { variant: 'a', status: 200, latencyMs: 10, error: null },
+    ];
+    const found = await summarise(plan([metric('error_rate', 'failed')]), [
+      [prediction('1', { assigned: 'b', served: 'a', attempts }), prediction('2', { assigned: 'b' })],
+    ]);
+    expect(only(found, 'b')).toMatchObject({ requests: 2, failed: 1, callerFailed: 0, fallback: 1 });
+    expect(only(found, 'b').metrics.error_rate).toEqual({ kind: 'proportion', n: 2, successes: 1 });
+    expect(only(found, 'b').attemptMs).toMatchObject({ n: 2, mean: 6.5, p50: 3, p99: 10 });
+  });
+
+  it('blames nobody for a caller who hung up, and us for a caller who got nothing', async () => {
+    const aborted = [{ variant: 'a', status: null, latencyMs: 3, error: 'aborted' }];
+    const dead = [{ variant: 'a', status: null, latencyMs: 3, error: 'connect' }];
+    const found = await summarise(plan([]), [
+      [
+        prediction('1', { attempts: aborted, served: null, status: null }),
+        prediction('2', { attempts: dead, served: null, status: 502 }),
+      ],
+    ]);
+    expect(only(found)).toMatchObject({ requests: 2, failed: 1, callerFailed: 1, fallback: 0 });
+  });
+
+  it('counts truth when it arrives, and absence only when the window has ended', async () => {
+    const metrics = [metric('accuracy', 'prediction == outcome.label'), metric('clicked', 'exists(outcome.label)')];
+    const records = [[prediction('1'), prediction('2'), outcome('1')]];
+    const open = await summarise(plan(metrics, { nowMs: t0 + 500 }), records);
+    expect(only(open).metrics.accuracy).toEqual({ kind: 'proportion', n: 1, successes: 1 });
+    expect(only(open).metrics.clicked).toMatchObject({ kind: 'insufficient' });
+    expect(only(open).waiting).toEqual({ accuracy: 1, clicked: 2 });
+    const ended = await summarise(plan(metrics, { nowMs: t0 + 1_001 }), records);
+    expect(only(ended).metrics.accuracy).toEqual({ kind: 'proportion', n: 1, successes: 1 });
+    expect(only(ended).metrics.clicked).toEqual({ kind: 'proportion', n: 2, successes: 1 });
+    expect(only(ended).waiting).toEqual({});
+  });
+
+  it('waits for every outcome of an expression, so that no answer is counted before another could be', async () => {
+    const metrics = [metric('either', 'outcome.click == 1 or outcome.buy == 1')];
+    const found = await summarise(plan(metrics, { nowMs: t0 + 500 }), [
+      [prediction('1'), outcome('1', { type: 'click' })],
+    ]);
+    expect(only(found).waiting).toEqual({ either: 1 });
+  });
+
+  it('takes an outcome id once, the first received, and of several the last by time', async () => {
+    const metrics = [metric('value', 'outcome.label')];
+    const found = await summarise(plan(metrics), [
+      [
+        prediction('1'),
+        outcome('x', { value: 5, at: 20, subject: { kind: 'prediction', predictionId: '1' } }),
+        outcome('x', { value: 6, at: 30, subject: { kind: 'prediction', predictionId: '1' } }),
+        outcome('y', { value: 7, at: 10, subject: { kind: 'prediction', predictionId: '1' } }),
+      ],
+    ]);
+    expect(only(found).metrics.value).toMatchObject({ n: 1, mean: 5 });
+    expect(found.health?.outcomes).toEqual({ received: 3, duplicates: 1, joined: 2, orphans: 0, late: 0 });
+  });
+
+  it('joins an outcome that came before its prediction did, and drops what is late or nobody’s', async () => {
+    const metrics = [metric('value', 'outcome.label')];
+    const found = await summarise(plan(metrics), [
+      [outcome('1', { value: 3 }), outcome('2', { at: 1_001 }), outcome('nobody')],
+      [prediction('1'), prediction('2')],
+    ]);
+    expect(only(found).metrics.value).toMatchObject({ n: 1, mean: 3 });
+    expect(found.health?.outcomes).toEqual({ received: 3, duplicates: 0, joined: 1, orphans: 1, late: 1 });
+  });
+
+  it('gives an outcome of a unit to the unit’s last prediction before it', async () => {
+    const found = await summarise(plan([metric('value', 'outcome.label', 100)]), [
+      [
+        prediction('1', { unit: 'u', at: 0 }),
+        prediction('2', { unit: 'u', at: 50, assigned: 'a' }),
+        prediction('3', { unit: 'v', at: 55, assigned: 'b' }),
+        outcome('x', { at: 60, value: 9, subject: { kind: 'unit', unit: 'u' } }),
+        outcome('y', { at: 200, value: 1, subject: { kind: 'unit', unit: 'v' } }),
+      ],
+    ]);
+    expect(only(found).metrics.value).toMatchObject({ n: 1, mean: 9 });
+    expect(only(found, 'b').metrics.value).toMatchObject({ kind: 'insufficient' });
+    expect(found.health?.outcomes).toMatchObject({ joined: 1, late: 1 });
+  });
+
+  it('analyses nothing that was forced, uncovered, without a unit or of another experiment', async () => {
+    const found = await summarise(plan([]), [
+      [
+        prediction('1'),
+        prediction('2', { reason: 'forced' }),
+        prediction('3', { reason: 'no-unit', unit: null }),
+        prediction('4', { experiment: 'other' }),
+        prediction('5', { reason: 'a reason of the future' as 'split' }),
+        outcome('2'),
+        outcome('4'),
+      ],
+    ]);
+    expect(only(found)).toMatchObject({ units: 1, requests: 1 });
+    expect(found.health).toMatchObject({
+      predictions: 4,
+      byReason: { split: 1, forced: 1, 'no-unit': 1, 'a reason of the future': 1 },
+      // The outcome of the forced prediction is ours and no orphan; the other experiment's is not ours.
+      outcomes: { received: 1, joined: 0, orphans: 0, late: 0 },
+    });
+  });
+
+  it('completes a stream with its end', async () => {
+    const found = await summarise(plan([metric('tokens', 'tokens'), metric('caller', 'caller_ms')]), [
+      [
+        prediction('1', { streaming: true, callerMs: null, prediction: null, captured: { tokens: 1 } }),
+        {
+          kind: 'prediction-end',
+          timeMs: t0 + 400,
+          namespace: 'default',
+          predictionId: '1',
+          row: 0,
+          callerMs: 400,
+          attempt: { variant: 'a', status: 200, latencyMs: 390, error: 'reset' },
+          prediction: null,
+          captured: { tokens: 42 },
+        },
+      ],
+    ]);
+    expect(only(found)).toMatchObject({
+      failed: 1,
+      callerFailed: 1,
+      attemptMs: { mean: 390 },
+      callerMs: { mean: 400 },
+    });
+    expect(only(found).metrics.tokens).toMatchObject({ n: 1, mean: 42 });
+  });
+
+  it('makes every request its own unit when requests are randomised', async () => {
+    const found = await summarise(
+      plan([metric('latency', 'attempt_ms')], { unit: { sources: [{ kind: 'request' }], orElse: 'control' } }),
+      [[prediction('1', { unit: 'u' }), prediction('2', { unit: 'u' }), prediction('2', { unit: null, row: 1 })]],
+    );
+    expect(found.unit).toBe('request');
+    expect(only(found)).toMatchObject({ units: 2, requests: 3 });
+    expect(only(found).metrics.latency).toMatchObject({ kind: 'ratio', n: 2, rows: 3 });
+  });
+
+  it('splits by the context of the first exposure, the 20 most frequent values', async () => {
+    const many = Array.from({ length: 25 }, (_, page) =>
+      Array.from({ length: page < 3 ? 1 : 2 }, (__, copy) =>
+        prediction(`${page}-${copy}`, { context: { page: `page ${page}`, isNew: 'true' } }),
+      ),
+    ).flat();
+    const found = await summarise(plan([metric('latency', 'attempt_ms')], { segments: ['page', 'isNew'] }), [
+      [
+        ...many,
+        prediction('first', { unit: 'u', context: { isNew: true }, at: 1 }),
+        prediction('second', { unit: 'u', context: { isNew: false, page: 'page 3' }, at: 2 }),
+      ],
+    ]);
+    const pages = found.segments.filter(({ segment }) => segment === 'page').map(({ value }) => value);
+    expect(pages).toHaveLength(20);
+    expect(pages).not.toContain('page 0');
+    const isNew = found.segments.filter(({ segment }) => segment === 'isNew');
+    expect(isNew.map(({ value, variants }) => [value, variants[0]?.units])).toEqual([['true', 48]]);
+  });
+
+  it('leaves out what an exclusion names, and only that', async () => {
+    const found = await summarise(plan([], { exclude: ["agent == 'bot'", 'attempt_ms > 10'] }), [
+      [
+        prediction('1', { context: { agent: 'bot' } }),
+        prediction('2', { context: { agent: 'human' } }),
+        prediction('3', { context: {} }),
+        prediction('4', { attempts: [{ variant: 'a', status: 200, latencyMs: 11, error: null }] }),
+      ],
+    ]);
+    expect(only(found).units).toBe(2);
+  });
+
+  it('keeps the digits of numbers far from zero', async () => {
+    const values = [1e9 + 1, 1e9 + 2, 1e9 + 3];
+    const found = await summarise(plan([metric('value', 'size')]), [
+      values.map((size, index) => prediction(String(index), { captured: { size } })),
+    ]);
+    expect(only(found).metrics.value).toEqual({ kind: 'mean', n: 3, mean: 1e9 + 2, m2: 2 });
+  });
+
+  it('takes a number beyond 1e100 for a missing value instead of failing as a whole', async () => {
+    const found = await summarise(plan([metric('value', 'size * size')]), [
+      [prediction('1', { captured: { size: 1e90 } }), prediction('2', { captured: { size: 3 } })],
+    ]);
+    expect(only(found).metrics.value).toMatchObject({ n: 1, mean: 9 });
+  });
+
+  it('counts a log without an end as an unclean shutdown, but not that of a writer alive', async () => {
+    const directory = newDirectory();
+    await write(directory, [[prediction('1')]]);
+    const observer = createCountingObserver({ now: Date.now });
+    const log = await openEvidenceLog({ directory, now: () => 0, observer });
+    await log.appendDurable([prediction('2')]);
+    for (const [isLive, expected] of [
+      [() => false, 1],
+      [(writer: string) => writer === log.status().writer, 0],
+    ] as const) {
+      const analytics = await openDuckdbAnalytics({ directory, isLive });
+      expect((await analytics.summarise(plan([]))).health?.uncleanShutdowns).toBe(expected);
+      await analytics.close();
+    }
+    await log.close();
+  });
+
+  it('says of an empty log that there is nothing yet, in every place', async () => {
+    const found = await summarise(plan([metric('latency', 'attempt_ms')], { segments: ['page'] }), [[]]);
+    expect(found).toMatchObject({ fromMs: null, toMs: null, segments: [] });
+    expect(only(found)).toMatchObject({
+      units: 0,
+      attemptMs: { kind: 'insufficient' },
+      metrics: { latency: { kind: 'insufficient', reason: 'no prediction of a has a value of latency yet' } },
+      joint: null,
+    });
+    expect(JSON.stringify(found)).not.toContain('NaN');
+  });
+
+  it('treats names and values as data, never as SQL', async () => {
+    const evil = "x'; DROP TABLE prediction; --";
+    const found = await summarise(
+      plan([metric(evil, `exists(outcome.label) and page == "${evil.replaceAll('"', '')}"`)], {
+        name: evil,
+        segments: ['page', `a"b'/~c`],
+      }),
+      [[prediction('1', { experiment: evil, context: { page: evil, [`a"b'/~c`]: evil } }), outcome('1')]],
+    );
+    expect(only(found).metrics[evil]).toEqual({ kind: 'proportion', n: 1, successes: 1 });
+    expect(found.segments.map(({ segment, value }) => [segment, value])).toEqual([
+      ['page', evil],
+      [`a"b'/~c`, evil],
+    ]);
+  });
+
+  it('names the metric whose expression cannot be read', async () => {
+    await expect(summarise(plan([metric('broken', '1 +')]), [[]])).rejects.toMatchObject({
+      code: 'experiment-invalid',
+      message: expect.stringContaining('metrics.broken is "1 +"'),
+    });
+  });
+});
+
+describe('taking in the log', () => {
+  it('takes in each record once, also in small steps and again from a kept state', async () => {
+    const directory = newDirectory();
+    const stateFile = join(directory, 'state.duckdb');
+    await write(directory, [[prediction('1'), prediction('2')]], 1);
+    const first = await openDuckdbAnalytics({ directory, stateFile });
+    expect(await first.catchUp()).toEqual({ records: 3 });
+    expect(await first.catchUp()).toEqual({ records: 0 });
+    await write(directory, [[prediction('3')]]);
+    expect(await first.catchUp()).toEqual({ records: 2 });
+    await first.close();
+    const second = await openDuckdbAnalytics({ directory, stateFile });
+    expect(await second.catchUp()).toEqual({ records: 0 });
+    expect(only(await second.summarise(plan([]))).units).toBe(3);
+    await second.close();
+  });
+
+  it('sees what a live writer has acknowledged', async () => {
+    const directory = newDirectory();
+    const log = await openEvidenceLog({ directory, now: () => 0, observer: createCountingObserver({ now: Date.now }) });
+    const analytics = await openDuckdbAnalytics({ directory });
+    for (let count = 1; count <= 5; count += 1) {
+      await log.appendDurable([prediction(String(count))]);
+      expect(only(await analytics.summarise(plan([]))).units).toBe(count);
+    }
+    await log.close();
+    await analytics.close();
+  });
+
+  it('passes over kinds and fields of a later version', async () => {
+    const found = await summarise(plan([]), [
+      [
+        { ...prediction('1'), futureField: { deep: true } } as NewRecord,
+        { kind: 'from-the-future', timeMs: 0 } as unknown as NewRecord,
+      ],
+    ]);
+    expect(only(found).units).toBe(1);
+  });
+
+  it('answers several questions asked at once', async () => {
+    const directory = newDirectory();
+    await write(directory, [[prediction('1')]]);
+    const analytics = await openDuckdbAnalytics({ directory });
+    const found = await Promise.all([
+      analytics.summarise(plan([])),
+      analytics.catchUp(),
+      analytics.summarise(plan([])),
+    ]);
+    expect(found[0]).toEqual(found[2]);
+    await analytics.close();
+  });
+});
+
+describe('the SQL', () => {
+  it('agrees with a naive recomputation on random small logs', async () => {
+    const directory = newDirectory();
+    const analytics = await openDuckdbAnalytics({ directory });
+    let round = 0;
+    await fc.assert(
+      fc.asyncProperty(randomLog(), async ({ lists, nowMs, isRequest, exclude }) => {
+        round += 1;
+        const namespace = `run-${round}`;
+        const inRun = lists.map((records) => records.map((record) => ({ ...record, namespace }) as NewRecord));
+        await write(directory, inRun, 7);
+        const asked = plan(
+          [
+            metric('latency', 'attempt_ms'),
+            metric('accuracy', 'prediction == outcome.label', 300),
+            metric('clicked', 'exists(outcome.click)', 150),
+            metric('revenue', 'default(outcome.revenue, 0) + failed', 300),
+            { name: 'slow', definition: { kind: 'quantile', expression: 'attempt_ms', q: 0.8 }, windowMs: 0 },
+            { name: 'paid', definition: { kind: 'quantile', expression: 'outcome.revenue', q: 0.5 }, windowMs: 300 },
+          ],
+          {
+            namespace,
+            nowMs,
+            segments: ['isNew'],
+            exclude: exclude ? ['attempt_ms > 60'] : [],
+            ...(isRequest ? { unit: { sources: [{ kind: 'request' }], orElse: 'control' } } : {}),
+          },
+        );
+        const records: LogRecord[] = [];
+        for await (const piece of readLog(directory)) {
+          if (piece.kind !== 'frame') continue;
+          const lines = piece.payload.toString('utf8').trimEnd().split('\n');
+          records.push(
+            ...lines
+              .map((line) => JSON.parse(line) as LogRecord)
+              .filter((r) => 'namespace' in r && r.namespace === namespace),
+          );
+        }
+        const found = await analytics.summarise(asked);
+        const expected = summariseNaively(asked, records);
+        expectClose(found, { ...expected, health: { ...expected.health, uncleanShutdowns: 0 } });
+      }),
+      { numRuns: 40 },
+    );
+    await analytics.close();
+  }, 60_000);
+});
+
+/** Equal, numbers to 1e-9 of their size. */
+function expectClose(found: unknown, expected: unknown, place = 'summary'): void {
+  if (typeof expected === 'number' && typeof found === 'number') {
+    const distance = Math.abs(found - expected);
+    expect(distance, `${place}: ${found} against ${expected}`).toBeLessThanOrEqual(
+      1e-9 * Math.max(1, Math.abs(expected)),
+    );
+  } else if (typeof expected === 'object' && expected !== null) {
+    expect(Object.keys(found as object).sort(), place).toEqual(Object.keys(expected).sort());
+    for (const [key, value] of Object.entries(expected)) {
+      expectClose((found as Record<string, unknown>)[key], value, `${place}.${key}`);
+    }
+  } else {
+    expect(found, place).toEqual(expected);
+  }
+}
+
+/** Small logs with everything that goes wrong: any order, ties, duplicates, orphans, late and early outcomes, streams. */
+function randomLog() {
+  const id = fc.integer({ min: 0, max: 7 }).map(String);
+  const at = fc.integer({ min: 0, max: 400 });
+  const variant = fc.constantFrom('a', 'b');
+  const value = fc.constantFrom<number | string | boolean>(0, 1, 2.5, 'x', true, false);
+  const anyPrediction = fc
+    .record({
+      id,
+      at,
+      unit: fc.constantFrom('u1', 'u2', 'u3', 'u4', null),
+      assigned: variant,
+      fallback: fc.boolean(),
+      error: fc.constantFrom(null, null, null, 'status', 'aborted'),
+      latencyMs: fc.integer({ min: 1, max: 80 }),
+      reason: fc.constantFrom('split', 'split', 'split', 'split', 'forced'),
+      prediction: fc.oneof(value, fc.constant(null)),
+      isNew: fc.constantFrom('true', 'false', true, undefined),
+      experiment: fc.constantFrom('test', 'test', 'test', 'test', 'other'),
+      status: fc.constantFrom(200, 500, null),
+    })
+    .map(
+      (it): Prediction =>
+        prediction(it.id, {
+          at: it.at,
+          unit: it.unit,
+          assigned: it.assigned,
+          served: it.fallback ? 'a' : it.assigned,
+          attempts: [{ variant: it.assigned, status: 200, latencyMs: it.latencyMs, error: it.error }],
+          reason: it.reason as 'split',
+          prediction: it.prediction,
+          context: it.isNew === undefined ? {} : { isNew: it.isNew },
+          experiment: it.experiment,
+          status: it.status,
+          requestId: `r-${Number(it.id) % 5}`,
+        }),
+    );
+  const anyEnd = fc
+    .record({ id, at, variant, error: fc.constantFrom(null, 'reset'), prediction: fc.constantFrom(null, 1) })
+    .map(
+      (it): NewRecord => ({
+        kind: 'prediction-end',
+        timeMs: t0 + it.at,
+        namespace: 'default',
+        predictionId: it.id,
+        row: 0,
+        callerMs: it.at,
+        attempt: { variant: it.variant, status: 200, latencyMs: it.at, error: it.error },
+        prediction: it.prediction,
+        captured: {},
+      }),
+    );
+  const subject = fc.oneof(
+    id.map((predictionId) => ({ kind: 'prediction', predictionId }) as const),
+    id.map((name) => ({ kind: 'request', requestId: `r-${name}` }) as const),
+    fc.constantFrom('u1', 'u2', 'u9').map((unit) => ({ kind: 'unit', unit }) as const),
+  );
+  const anyOutcome = fc
+    .record({
+      id: fc.integer({ min: 0, max: 11 }).map((number) => `o${number}`),
+      at: fc.integer({ min: -400_000, max: 900 }).map((time) => (time < -100_000 ? time : time % 1_000)),
+      receivedAfter: fc.integer({ min: 0, max: 900 }),
+      type: fc.constantFrom('label', 'click', 'revenue', 'other'),
+      value,
+      subject,
+    })
+    .map((it) =>
+      outcome(it.id, {
+        at: it.at,
+        receivedMs: t0 + it.receivedAfter,
+        type: it.type,
+        value: it.value,
+        subject: it.subject,
+      }),
+    );
+  return fc
+    .record({
+      predictions: fc.array(anyPrediction, { maxLength: 14 }),
+      ends: fc.array(anyEnd, { maxLength: 3 }),
+      outcomes: fc.array(anyOutcome, { maxLength: 16 }),
+      order: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 33, maxLength: 33 }),
+      cut: fc.integer({ min: 0, max: 33 }),
+      nowMs: fc.integer({ min: 100, max: 1_000 }).map((time) => t0 + time),
+      isRequest: fc.boolean(),
+      exclude: fc.boolean(),
+    })
+    .map(({ predictions, ends, outcomes, order, cut, ...rest }) => {
+      const shuffled = [...predictions, ...ends, ...outcomes]
+        .map((record, index) => ({ record, key: order[index] ?? 0 }))
+        .sort((x, y) => x.key - y.key)
+        .map(({ record }) => record);
+      return { ...rest, lists: [shuffled.slice(0, cut), shuffled.slice(cut)] };
+    });
+}

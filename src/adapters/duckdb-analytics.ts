@@ -1,0 +1,190 @@
+// How the evidence logs of a data directory are taken into DuckDB, frame by frame, and asked for summaries.
+import { type Analytics, makeSummary, type SqlRow, type SummaryQuery, summarySql } from '../evidence/index.ts';
+import { type DuckdbSession, openDuckdbSession } from './duckdb-session.ts';
+import { type LogPosition, readLog } from './read-evidence-log.ts';
+
+/** Options of `openDuckdbAnalytics`. */
+export interface DuckdbAnalyticsOptions {
+  /** The data directory whose `log/` is read. */
+  readonly directory: string;
+  /** Keeps what was taken in; a cache that may be deleted at any time. Default `:memory:`. */
+  readonly stateFile?: string;
+  readonly threads?: number;
+  readonly memoryLimit?: string;
+  /** True for a writer that still runs: its log has no end yet and is no unclean shutdown. */
+  readonly isLive?: (writer: string) => boolean;
+}
+
+/** About this much NDJSON is taken in at once. */
+const batchCharacters = 8 * 1024 * 1024;
+
+const attempt = '{"variant":"VARCHAR","latencyMs":"DOUBLE","error":"VARCHAR"}';
+const recordShape = JSON.stringify({
+  v: 'INTEGER',
+  writer: 'VARCHAR',
+  sequence: 'BIGINT',
+  kind: 'VARCHAR',
+  timeMs: 'DOUBLE',
+  namespace: 'VARCHAR',
+  experiment: 'VARCHAR',
+  epoch: 'INTEGER',
+  predictionId: 'VARCHAR',
+  requestId: 'VARCHAR',
+  row: 'INTEGER',
+  unit: 'VARCHAR',
+  assigned: 'VARCHAR',
+  served: 'VARCHAR',
+  reason: 'VARCHAR',
+  attempts: [JSON.parse(attempt)],
+  attempt: JSON.parse(attempt),
+  context: 'JSON',
+  prediction: 'JSON',
+  captured: 'JSON',
+  status: 'INTEGER',
+  callerMs: 'DOUBLE',
+  id: 'VARCHAR',
+  receivedMs: 'DOUBLE',
+  type: 'VARCHAR',
+  value: 'JSON',
+  subject: { kind: 'VARCHAR', predictionId: 'VARCHAR', requestId: 'VARCHAR', unit: 'VARCHAR' },
+});
+
+const tables = [
+  `CREATE TABLE IF NOT EXISTS applied (writer VARCHAR PRIMARY KEY, file VARCHAR, position DOUBLE, sequence BIGINT, has_ended BOOLEAN)`,
+  `CREATE TABLE IF NOT EXISTS prediction (writer VARCHAR, sequence BIGINT, time_ms DOUBLE, namespace VARCHAR, experiment VARCHAR,
+    epoch INTEGER, prediction_id VARCHAR, request_id VARCHAR, row_index INTEGER, unit VARCHAR, assigned VARCHAR, served VARCHAR,
+    reason VARCHAR, failed INTEGER, attempt_ms DOUBLE, context JSON, prediction_number DOUBLE, prediction_text VARCHAR,
+    captured JSON, status INTEGER, caller_ms DOUBLE)`,
+  `CREATE TABLE IF NOT EXISTS prediction_end (writer VARCHAR, sequence BIGINT, time_ms DOUBLE, namespace VARCHAR,
+    prediction_id VARCHAR, row_index INTEGER, caller_ms DOUBLE, attempt_variant VARCHAR, attempt_ms DOUBLE, failed INTEGER,
+    prediction_number DOUBLE, prediction_text VARCHAR, captured JSON)`,
+  `CREATE TABLE IF NOT EXISTS outcome (writer VARCHAR, sequence BIGINT, time_ms DOUBLE, received_ms DOUBLE, namespace VARCHAR,
+    id VARCHAR, type VARCHAR, value_number DOUBLE, value_text VARCHAR, subject_kind VARCHAR, subject_id VARCHAR)`,
+];
+
+const scalar = (json: string): string =>
+  `CASE json_type(${json}) WHEN 'BOOLEAN' THEN CAST(${json} = CAST('true' AS JSON) AS DOUBLE) ` +
+  `WHEN 'VARCHAR' THEN NULL WHEN 'NULL' THEN NULL WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL ELSE try_cast(${json} AS DOUBLE) END, ` +
+  `CASE json_type(${json}) WHEN 'VARCHAR' THEN json_extract_string(${json}, '$') END`;
+/** A caller who hung up is no failure of the variant. */
+const failure = (error: string): string => `CASE WHEN ${error} <> 'aborted' THEN 1 ELSE 0 END`;
+
+/** A replayed record is dropped, whether it comes in a later batch or in the same. */
+const loadIncoming = `CREATE OR REPLACE TEMP TABLE incoming AS SELECT r.* FROM (
+    SELECT json_transform(l.line, '${recordShape}') AS r FROM (SELECT unnest(string_split($lines, chr(10))) AS line) l WHERE json_valid(l.line)
+  ) t WHERE t.r.v = 1 AND t.r.sequence > coalesce((SELECT a.sequence FROM applied a WHERE a.writer = t.r.writer), 0)
+  QUALIFY row_number() OVER (PARTITION BY t.r.writer, t.r.sequence) = 1`;
+
+/** Kinds this version does not know stay in the log and are passed over here. */
+const distribute = [
+  `INSERT INTO prediction SELECT i.writer, i.sequence, i.timeMs, i.namespace, i.experiment, i.epoch, i.predictionId, i.requestId,
+    i."row", i.unit, i.assigned, i.served, i.reason,
+    CASE WHEN i.attempts[1].variant = i.assigned THEN ${failure('i.attempts[1].error')} ELSE 0 END,
+    CASE WHEN i.attempts[1].variant = i.assigned THEN i.attempts[1].latencyMs END,
+    i.context, ${scalar('i.prediction')}, i.captured, i.status, i.callerMs
+    FROM incoming i WHERE i.kind = 'prediction' AND i.timeMs IS NOT NULL AND i.predictionId IS NOT NULL AND i.assigned IS NOT NULL`,
+  `INSERT INTO prediction_end SELECT i.writer, i.sequence, i.timeMs, i.namespace, i.predictionId, i."row", i.callerMs,
+    i.attempt.variant, i.attempt.latencyMs, ${failure('i.attempt.error')}, ${scalar('i.prediction')}, i.captured
+    FROM incoming i WHERE i.kind = 'prediction-end' AND i.timeMs IS NOT NULL AND i.predictionId IS NOT NULL`,
+  `INSERT INTO outcome SELECT i.writer, i.sequence, i.timeMs, i.receivedMs, i.namespace, i.id, i.type, ${scalar('i."value"')},
+    i.subject.kind, coalesce(i.subject.predictionId, i.subject.requestId, i.subject.unit)
+    FROM incoming i WHERE i.kind = 'outcome' AND i.timeMs IS NOT NULL AND i.id IS NOT NULL AND i.subject.kind IS NOT NULL`,
+  `INSERT OR REPLACE INTO applied
+    SELECT i.writer, '', 0, max(i.sequence), max(CASE WHEN i.kind = 'writer-end' THEN 1 ELSE 0 END) = 1 FROM incoming i GROUP BY i.writer`,
+];
+
+/** Analytics over the logs of one data directory. The logs stay the truth; DuckDB only ever holds what they say. */
+export async function openDuckdbAnalytics(options: DuckdbAnalyticsOptions): Promise<Analytics> {
+  const { directory, isLive = () => false, ...sessionOptions } = options;
+  const session = await openDuckdbSession(sessionOptions);
+  try {
+    for (const sql of tables) await session.run(sql);
+  } catch (cause) {
+    await session.close();
+    throw cause;
+  }
+  let last: Promise<unknown> = Promise.resolve();
+  /** One connection, one thing at a time: a summary never sees half a batch. */
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work);
+    last = result.catch(() => undefined);
+    return result;
+  };
+
+  const catchUp = async (): Promise<{ readonly records: number }> => {
+    let records = 0;
+    let lines: string[] = [];
+    let characters = 0;
+    let positions = new Map<string, LogPosition>();
+    const flush = async (): Promise<void> => {
+      if (lines.length === 0) return;
+      records += await takeLines(session, { lines: lines.join(''), positions });
+      lines = [];
+      characters = 0;
+      positions = new Map();
+    };
+    for await (const piece of readLog(directory, { after: await readPositions(session) })) {
+      if (piece.kind === 'tail') continue;
+      const payload = piece.payload.toString('utf8');
+      lines.push(payload);
+      characters += payload.length;
+      positions.set(piece.writer, piece.next);
+      if (characters >= batchCharacters) await flush();
+    }
+    await flush();
+    return { records };
+  };
+
+  return {
+    catchUp: () => inTurn(catchUp),
+    summarise: (plan) =>
+      inTurn(async () => {
+        const { steps, queries } = summarySql(plan);
+        await catchUp();
+        try {
+          for (const { table, select } of steps)
+            await session.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`);
+          const answers: { [query in SummaryQuery]?: readonly SqlRow[] } = {};
+          for (const [query, sql] of Object.entries(queries) as [SummaryQuery, string][])
+            answers[query] = await session.read(sql);
+          const open = await session.read('SELECT a.writer FROM applied a WHERE NOT a.has_ended');
+          const uncleanShutdowns = open.filter(({ writer }) => !isLive(writer as string)).length;
+          return makeSummary(plan, answers, { uncleanShutdowns });
+        } finally {
+          for (const { table } of steps) await session.run(`DROP TABLE IF EXISTS temp.${table}`);
+        }
+      }),
+    close: () => inTurn(() => session.close()),
+  };
+}
+
+async function readPositions(session: DuckdbSession): Promise<ReadonlyMap<string, LogPosition>> {
+  const rows = await session.read('SELECT a.writer, a.file, a.position FROM applied a');
+  return new Map(
+    rows.map((row) => [row.writer as string, { file: row.file as string, offset: row.position as number }]),
+  );
+}
+
+/** Content and positions in one transaction: after a crash each frame is in once or not at all. */
+async function takeLines(
+  session: DuckdbSession,
+  batch: { readonly lines: string; readonly positions: ReadonlyMap<string, LogPosition> },
+): Promise<number> {
+  await session.run('BEGIN');
+  try {
+    await session.run(loadIncoming, { lines: batch.lines });
+    for (const sql of distribute) await session.run(sql);
+    for (const [writer, { file, offset }] of batch.positions) {
+      await session.run(
+        `INSERT INTO applied VALUES ($writer, $file, $offset, 0, FALSE) ON CONFLICT (writer) DO UPDATE SET file = excluded.file, position = excluded.position`,
+        { writer, file, offset },
+      );
+    }
+    const [count] = await session.read('SELECT count(*) AS records FROM incoming');
+    await session.run('COMMIT');
+    return count?.records as number;
+  } catch (cause) {
+    await session.run('ROLLBACK');
+    throw cause;
+  }
+}

@@ -1,0 +1,72 @@
+// One DuckDB, closed off from the outside: no extensions, no files, no network; every number it answers is a double.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
+import type { SqlRow } from '../evidence/index.ts';
+
+/** Options of `openDuckdbSession`. */
+export interface DuckdbSessionOptions {
+  /** File of the database; default `:memory:`. */
+  readonly stateFile?: string;
+  /** Default 2. */
+  readonly threads?: number;
+  /** For example `1GB`, the default; beyond it DuckDB spills to a temporary folder. */
+  readonly memoryLimit?: string;
+  /** Files DuckDB may read; all others are out of its reach. */
+  readonly readable?: readonly string[];
+}
+
+/** A connection with the two things its users do. */
+export interface DuckdbSession {
+  run(sql: string, values?: Readonly<Record<string, DuckDBValue>>): Promise<void>;
+  read(sql: string, values?: Readonly<Record<string, DuckDBValue>>): Promise<readonly SqlRow[]>;
+  close(): Promise<void>;
+}
+
+/** A fresh session. */
+export async function openDuckdbSession(options: DuckdbSessionOptions = {}): Promise<DuckdbSession> {
+  const spill = await mkdtemp(join(tmpdir(), 'assay-duckdb-'));
+  let instance: DuckDBInstance;
+  let connection: DuckDBConnection;
+  try {
+    instance = await DuckDBInstance.create(options.stateFile ?? ':memory:', {
+      threads: String(options.threads ?? 2),
+      memory_limit: options.memoryLimit ?? '1GB',
+      temp_directory: spill,
+      autoinstall_known_extensions: 'false',
+      autoload_known_extensions: 'false',
+    });
+    connection = await instance.connect();
+    const readable = (options.readable ?? []).map((path) => `'${path.replaceAll("'", "''")}'`);
+    await connection.run(`SET allowed_paths = [${readable.join(', ')}]`);
+    await connection.run('SET enable_external_access = false');
+    await connection.run('SET lock_configuration = true');
+  } catch (cause) {
+    await rm(spill, { recursive: true, force: true });
+    throw cause;
+  }
+  return {
+    async run(sql, values) {
+      await connection.run(sql, values);
+    },
+    async read(sql, values) {
+      const reader = await connection.runAndReadAll(sql, values);
+      return reader.getRowObjectsJS().map(plainRow);
+    },
+    async close() {
+      connection.closeSync();
+      instance.closeSync();
+      await rm(spill, { recursive: true, force: true });
+    },
+  };
+}
+
+function plainRow(row: Readonly<Record<string, unknown>>): SqlRow {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [
+      name,
+      typeof value === 'bigint' ? Number(value) : (value as string | number | null),
+    ]),
+  );
+}

@@ -1,0 +1,10 @@
+export {
+  type ActionRequest,
+  type ExperimentAnswer,
+  type ExplainAnswer,
+  type OutcomesAnswer,
+  parseActionRequest,
+} from './messages.ts';
+export { openApi } from './openapi.ts';
+export { fromProblem, type Problem, problemType, toProblem } from './problem.ts';
+export { apiPrefix, type ExperimentAction, experimentActions, paths } from './routes.ts';

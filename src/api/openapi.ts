@@ -1,0 +1,137 @@
+// The API in OpenAPI 3.1, for client generators and for people who read before they call.
+import { experimentActions, paths } from './routes.ts';
+
+type Schema = Readonly<Record<string, unknown>>;
+
+const text: Schema = { type: 'string' };
+const namespace = { name: 'namespace', in: 'query', schema: { ...text, default: 'default' } } as const;
+const name = { name: 'name', in: 'path', required: true, schema: text } as const;
+
+const answer = (description: string, schema: Schema = { type: 'object' }): Schema => ({
+  description,
+  content: { 'application/json': { schema } },
+});
+
+const problem: Schema = {
+  description: 'A fault, as RFC 9457 problem+json with code, detail and fix',
+  content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+};
+
+const get = (summary: string, description: string, parameters: readonly unknown[] = []): Schema => ({
+  get: { summary, parameters, responses: { 200: answer(description), default: problem } },
+});
+
+/** The OpenAPI 3.1 document of the control plane. */
+export const openApi: Schema = {
+  openapi: '3.1.0',
+  info: { title: 'Assay', version: '1', description: 'Control plane: experiments, outcomes, reports, verdicts.' },
+  paths: {
+    [paths.outcomes]: {
+      post: {
+        summary: 'Report what happened afterwards; 2xx only when durable, idempotent by id',
+        parameters: [namespace],
+        requestBody: {
+          required: true,
+          content: {
+            'application/json': {
+              schema: {
+                oneOf: [
+                  { $ref: '#/components/schemas/Outcome' },
+                  { type: 'array', maxItems: 10_000, items: { $ref: '#/components/schemas/Outcome' } },
+                ],
+              },
+            },
+          },
+        },
+        responses: {
+          200: answer('All outcomes are durable', {
+            type: 'object',
+            required: ['accepted'],
+            properties: { accepted: { type: 'integer' } },
+          }),
+          default: problem,
+        },
+      },
+    },
+    [paths.experiments]: get('All experiments', 'A list of experiments', [namespace]),
+    '/api/v1/experiments/{name}': {
+      ...get('One experiment, as wanted and as it is', 'The experiment', [name, namespace]),
+      put: {
+        summary: 'Create or revise an experiment from its file (YAML or JSON)',
+        parameters: [name, namespace],
+        requestBody: { required: true, content: { 'application/yaml': { schema: text } } },
+        responses: { 200: answer('The experiment'), default: problem },
+      },
+    },
+    ...Object.fromEntries(
+      experimentActions.map((action) => [
+        `/api/v1/experiments/{name}/${action}`,
+        {
+          post: {
+            summary: `Step: ${action}`,
+            parameters: [name, namespace],
+            requestBody: {
+              required: true,
+              content: { 'application/json': { schema: { $ref: '#/components/schemas/Action' } } },
+            },
+            responses: { 200: answer('The experiment after the step'), default: problem },
+          },
+        },
+      ]),
+    ),
+    '/api/v1/experiments/{name}/report': get('The full report', 'The report', [name, namespace]),
+    '/api/v1/experiments/{name}/verdict': get('The decision with its reasons', 'The verdict', [name, namespace]),
+    '/api/v1/experiments/{name}/history': get('Who changed what and why', 'Entries of the control log', [
+      name,
+      namespace,
+    ]),
+    '/api/v1/experiments/{name}/explain': get('Why a unit gets its variant', 'The assignment', [
+      name,
+      namespace,
+      { name: 'unit', in: 'query', required: true, schema: text },
+    ]),
+    [paths.routing]: get('The routing snapshot; use If-None-Match', 'The snapshot'),
+    [paths.status]: get('Counters of the gateway and the logs', 'The counters'),
+    [paths.health]: get('The process lives', 'Alive'),
+    [paths.ready]: get('The process can serve and record', 'Ready'),
+  },
+  components: {
+    schemas: {
+      Outcome: {
+        type: 'object',
+        required: ['id', 'type', 'value'],
+        additionalProperties: false,
+        properties: {
+          id: { ...text, description: 'Your id; the same id twice counts once' },
+          type: { ...text, examples: ['label', 'click', 'revenue'] },
+          value: { type: ['number', 'string', 'boolean'] },
+          time: { type: ['string', 'number'], description: 'ISO 8601 or epoch milliseconds; default: now' },
+          predictionId: text,
+          requestId: text,
+          unit: text,
+          attributes: { type: 'object' },
+        },
+      },
+      Action: {
+        type: 'object',
+        required: ['reason'],
+        additionalProperties: false,
+        properties: { author: text, reason: text, coverage: { type: 'number', minimum: 0, maximum: 1 }, variant: text },
+      },
+      Problem: {
+        type: 'object',
+        required: ['type', 'title', 'status', 'detail', 'code', 'fix'],
+        properties: {
+          type: text,
+          title: text,
+          status: { type: 'integer' },
+          detail: text,
+          code: text,
+          fix: text,
+          retryable: { type: 'boolean' },
+          issues: { type: 'array', items: { type: 'object' } },
+        },
+      },
+    },
+  },
+};

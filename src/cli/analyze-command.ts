@@ -1,0 +1,110 @@
+// `assay analyze`: the server's report from a file: a table with a row per unit, or published summaries.
+import { readFile } from 'node:fs/promises';
+import { analyzePublished, makeReport, parsePublished, type Report } from '../decision/index.ts';
+import { AssayError } from '../errors.ts';
+import { exitCodeOf } from './remote-commands.ts';
+import { renderReport } from './render/index.ts';
+import { say, sayJson, style } from './terminal.ts';
+
+interface AnalyzeOptions {
+  readonly unit?: string;
+  readonly variant?: string;
+  readonly control?: string;
+  readonly metric: readonly string[];
+  readonly share: readonly string[];
+  readonly lowerIsBetter?: boolean;
+  readonly alpha: number;
+  readonly gate?: boolean;
+  readonly json?: boolean;
+}
+
+/** Largest document of published summaries, bytes. */
+const maxDocumentBytes = 4 * 1024 * 1024;
+
+/**
+ * Analyses the file and prints the report.
+ * @throws AssayError `usage-invalid`, `file-unreadable`, `input-invalid`.
+ */
+export async function analyzeCommand(file: string, options: AnalyzeOptions): Promise<void> {
+  if (!(options.alpha > 0 && options.alpha < 1))
+    throw new AssayError('usage-invalid', `--alpha is ${options.alpha}, must be in (0, 1)`);
+  const report = file.endsWith('.json') ? await analyzeDocument(file) : await analyzeTable(file, options);
+  if (options.json) sayJson(report);
+  else say(renderReport(report, style));
+  if (options.gate) process.exitCode = exitCodeOf(report.verdict);
+}
+
+async function analyzeDocument(file: string): Promise<Report> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new AssayError('file-unreadable', `${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  if (text.length > maxDocumentBytes)
+    throw new AssayError(
+      'input-invalid',
+      `${file} has ${text.length} characters, must have at most ${maxDocumentBytes}`,
+    );
+  let document: unknown;
+  try {
+    document = JSON.parse(text);
+  } catch (cause) {
+    throw new AssayError('input-invalid', `${file} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  return analyzePublished(parsePublished(document));
+}
+
+async function analyzeTable(file: string, options: AnalyzeOptions): Promise<Report> {
+  const metrics = options.metric.map(parseMetric);
+  const { unit, variant, control } = options;
+  if (unit === undefined || variant === undefined || control === undefined || metrics.length === 0) {
+    const missing = Object.entries({
+      '--unit': unit,
+      '--variant': variant,
+      '--control': control,
+      '--metric': metrics[0],
+    })
+      .filter(([, value]) => value === undefined)
+      .map(([name]) => name);
+    throw new AssayError('usage-invalid', `${missing.join(', ')} is missing, must be given for a table`, {
+      fix: 'For example: assay analyze results.csv --unit userid --variant group --control A --metric clicked:proportion',
+    });
+  }
+  const shares = Object.fromEntries(options.share.map(parseShare));
+  const { summariseTable } = await import('../adapters/csv-analysis.ts');
+  const summary = await summariseTable({
+    file,
+    unit,
+    variant,
+    control,
+    metrics,
+    ...(options.share.length === 0 ? {} : { shares }),
+  });
+  const primary = metrics[0]?.name ?? '';
+  return makeReport(summary, {
+    alpha: options.alpha,
+    roles: Object.fromEntries(metrics.map(({ name }, index) => [name, index === 0 ? 'primary' : 'secondary'] as const)),
+    ...(options.lowerIsBetter ? { lowerIsBetter: [primary] } : {}),
+  });
+}
+
+function parseMetric(text: string): { name: string; kind: 'proportion' | 'mean' } {
+  const at = text.lastIndexOf(':');
+  const name = text.slice(0, at);
+  const kind = text.slice(at + 1);
+  if (at < 1 || (kind !== 'proportion' && kind !== 'mean'))
+    throw new AssayError('usage-invalid', `--metric is "${text}", must be COLUMN:proportion or COLUMN:mean`);
+  return { name, kind };
+}
+
+function parseShare(text: string): [string, number] {
+  const at = text.lastIndexOf('=');
+  const share = Number(text.slice(at + 1).replace(/%$/, '')) / (text.endsWith('%') ? 100 : 1);
+  if (at < 1 || !(share > 0 && share < 1))
+    throw new AssayError(
+      'usage-invalid',
+      `--share is "${text}", must be VARIANT=SHARE with a share in (0, 1), such as A=0.7`,
+    );
+  return [text.slice(0, at), share];
+}

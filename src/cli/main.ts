@@ -1,0 +1,256 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs';
+// The `assay` command: reads the command line, runs one command, and turns faults into messages and exit codes.
+import { Command, CommanderError, Option } from 'commander';
+import { experimentActions } from '../api/index.ts';
+import { exitCode, note, tellFault } from './terminal.ts';
+
+const version: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;
+
+/** Shares, percent or plain: `0.2` or `20%`. */
+function parseShare(text: string): number {
+  const share = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
+  if (!(share >= 0 && share <= 1) || text.trim() === '')
+    throw new CommanderError(
+      exitCode.failure,
+      'assay.usage',
+      `error: "${text}" is not a share, must be in 0..1 or 0%..100%`,
+    );
+  return share;
+}
+
+const parseCount =
+  (rule: { readonly min: number; readonly max: number; readonly what: string }) =>
+  (text: string): number => {
+    const count = Number(text);
+    if (!Number.isInteger(count) || count < rule.min || count > rule.max)
+      throw new CommanderError(
+        exitCode.failure,
+        'assay.usage',
+        `error: ${rule.what} is ${text}, must be an integer in [${rule.min}, ${rule.max}]`,
+      );
+    return count;
+  };
+
+const parsePort = parseCount({ min: 0, max: 65_535, what: 'the port' });
+const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
+
+const serverOption = (): Option =>
+  new Option('--server <url>', 'address of the API').env('ASSAY_SERVER').default('http://127.0.0.1:8081');
+const namespaceOption = (): Option =>
+  new Option('--namespace <name>', 'namespace of the experiment').default('default');
+const jsonOption = (): Option => new Option('--json', 'print one JSON document on stdout, nothing else');
+
+/** Builds the whole command tree; commands load their code when they run, so that `--help` is instant. */
+function createProgram(): Command {
+  const program = new Command('assay')
+    .description('A/B tests between machine-learning models in production: route, record, attribute, decide, act.')
+    .version(version)
+    .showHelpAfterError('(run with --help for the options and examples)')
+    .configureHelp({ helpWidth: Math.min(100, process.stdout.columns ?? 80) })
+    .enablePositionalOptions()
+    .addHelpText(
+      'after',
+      `
+Examples:
+  assay demo                                  the whole story on this machine, with real models
+  assay init --url http://127.0.0.1:9001 --url http://127.0.0.1:9002 -o experiment.yaml
+  assay serve -f experiment.yaml --start      put it in front of your own two models
+  assay report my-experiment                  what the evidence says
+  assay analyze results.csv --unit user --variant group --control A --metric clicked:proportion
+
+Environment: ASSAY_SERVER, ASSAY_TOKEN, ASSAY_UNIT_KEY, NO_COLOR, ASSAY_DEBUG
+Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no difference; 2 usage or failure`,
+    );
+
+  program
+    .command('demo')
+    .description('two real forecasting models, a gateway, late truth, report and verdict, on this machine')
+    .option('--requests <n>', 'requests to send', parseCount({ min: 50, max: 200_000, what: '--requests' }), 2500)
+    .option('--workers <n>', 'concurrent callers', parseCount({ min: 1, max: 64, what: '--workers' }), 5)
+    .option('--seed <n>', 'seeds users, days and delays', parseCount({ min: 0, max: 2 ** 32 - 1, what: '--seed' }), 11)
+    .addOption(
+      new Option('--scenario <name>', 'real, or a named effect or fault injected on top')
+        .choices(['real', 'ship', 'rollback', 'broken-split'])
+        .default('real'),
+    )
+    .option('--service-ms <baseline,enhanced>', 'simulated service times in ms, for example 45,62')
+    .option('--keep <dir>', 'keep the logs of the run in this directory')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  assay demo\n  assay demo --scenario rollback\n  assay demo --service-ms 45,62 --json > report.json',
+    )
+    .action(async (options) => (await import('./demo-command.ts')).demoCommand(options));
+
+  program
+    .command('serve')
+    .description('gateway and control plane in one process')
+    .requiredOption('-f, --file <path>', 'experiment file or a folder of them; repeatable', collect, [])
+    .option('--data <dir>', 'data directory: logs and the unit key', './assay-data')
+    .option('--host <address>', 'address of the data plane', '127.0.0.1')
+    .option('--port <n>', 'port of the data plane; 0 takes any', parsePort, 8080)
+    .option('--api-host <address>', 'address of the API; beyond loopback only with a token', '127.0.0.1')
+    .option('--api-port <n>', 'port of the API; 0 takes any', parsePort, 8081)
+    .option('--default-upstream <url>', 'where requests go that match no experiment')
+    .option('--token-file <path>', 'file with the API token (or ASSAY_TOKEN)')
+    .addOption(
+      new Option('--durability <level>', 'when a prediction must be on disk')
+        .choices(['after-reply', 'before-reply'])
+        .default('after-reply'),
+    )
+    .option('--start', 'start every draft experiment at once')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  assay serve -f experiment.yaml --start\n  assay serve -f experiments/ --data /var/lib/assay --default-upstream http://127.0.0.1:9000',
+    )
+    .action(async (options) => (await import('./serve-command.ts')).serveCommand(options));
+
+  program
+    .command('init')
+    .description('write a first experiment file from two or more endpoints')
+    .requiredOption('--url <url>', 'endpoint of a variant, the control first; repeat it', collect, [])
+    .option('--name <name>', 'name of the experiment', 'my-experiment')
+    .option('--model <name>', 'OIP model name; repeat it per variant when they differ', collect, [])
+    .option('--path <path>', 'path of a plain JSON service', '/predict')
+    .option('-o, --output <file>', 'write here instead of stdout; never overwrites')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  assay init --url http://127.0.0.1:9001 --url http://127.0.0.1:9002 --path /score\n  assay init --url http://127.0.0.1:9001 --url http://127.0.0.1:9002 --model forecast -o experiment.yaml',
+    )
+    .action(async (options) => (await import('./init-command.ts')).initCommand(options));
+
+  program
+    .command('validate')
+    .description('check experiment files; every fault with its line and fix')
+    .requiredOption('-f, --file <path>', 'experiment file or a folder of them; repeatable', collect, [])
+    .addOption(jsonOption())
+    .action(async (options) => (await import('./validate-command.ts')).validateCommand(options));
+
+  program
+    .command('analyze')
+    .argument('<file>', 'CSV or Parquet with a row per unit, or a JSON document of published summaries')
+    .description('the same report from a file, with no server')
+    .option('--unit <column>', 'column of the unit id')
+    .option('--variant <column>', 'column of the variant')
+    .option('--control <name>', 'which variant is the control')
+    .option('--metric <name:kind>', 'column and kind: proportion or mean; the first is primary; repeat it', collect, [])
+    .option('--share <variant=share>', 'planned share of a variant; default: equal; repeat it', collect, [])
+    .option('--lower-is-better', 'for the primary metric')
+    .option('--alpha <p>', 'two-sided significance level', Number, 0.05)
+    .option('--gate', 'exit like `assay verdict`')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  assay analyze results.csv --unit userid --variant version --control gate_30 --metric retention_7:proportion --metric sum_gamerounds:mean\n  assay analyze examples/financial-forecast/published.json',
+    )
+    .action(async (file, options) => (await import('./analyze-command.ts')).analyzeCommand(file, options));
+
+  const remote = (command: Command): Command =>
+    command.addOption(serverOption()).addOption(namespaceOption()).addOption(jsonOption());
+
+  remote(program.command('report').argument('<name>', 'experiment').description('the full report')).action(
+    async (name, options) => (await import('./remote-commands.ts')).reportCommand(name, options),
+  );
+  remote(
+    program
+      .command('verdict')
+      .argument('<name>', 'experiment')
+      .description('the decision; exit 0 ship, 1 roll back or invalid, 3 undecided'),
+  ).action(async (name, options) => (await import('./remote-commands.ts')).verdictCommand(name, options));
+  remote(
+    program
+      .command('get')
+      .argument('[name]', 'experiment; all without a name')
+      .description('experiments as they are, and where they drift from their file'),
+  ).action(async (name, options) => (await import('./remote-commands.ts')).getCommand(name, options));
+  remote(
+    program.command('history').argument('<name>', 'experiment').description('who changed what, when and why'),
+  ).action(async (name, options) => (await import('./remote-commands.ts')).historyCommand(name, options));
+  remote(
+    program
+      .command('explain')
+      .argument('<name>', 'experiment')
+      .requiredOption('--unit <id>', 'unit id')
+      .description('why this unit gets this variant'),
+  ).action(async (name, options) => (await import('./remote-commands.ts')).explainCommand(name, options));
+  remote(
+    program
+      .command('apply')
+      .requiredOption('-f, --file <path>', 'experiment file or a folder of them; repeatable', collect, [])
+      .option('--author <name>', 'who; default: the user of this shell')
+      .option('--reason <text>', 'why', 'applied from the command line')
+      .description('create or revise experiments on a running server'),
+  ).action(async (options) => (await import('./remote-commands.ts')).applyCommand(options));
+
+  const steps: Readonly<Record<string, string>> = {
+    start: 'begin the split',
+    pause: 'the control answers everybody; evidence is kept',
+    resume: 'go on after a pause',
+    ramp: 'change the share of units that take part; widening moves nobody',
+    promote: 'give everybody one variant',
+    'roll-back': 'give everybody the control, for good',
+    stop: 'end the experiment without a winner',
+  };
+  for (const action of experimentActions) {
+    const command = remote(
+      program
+        .command(action)
+        .argument('<name>', 'experiment')
+        .description(steps[action] ?? action)
+        .requiredOption('--reason <text>', 'why; the audit trail keeps it')
+        .option('--author <name>', 'who; default: the user of this shell'),
+    );
+    if (action === 'start' || action === 'resume' || action === 'ramp')
+      command.option('--coverage <share>', 'share of units that take part', parseShare);
+    if (action === 'promote') command.option('--variant <name>', 'the winner');
+    command.action(async (name, options) =>
+      (await import('./remote-commands.ts')).stepCommand(action, { name, ...options }),
+    );
+  }
+
+  program
+    .command('completion')
+    .argument('<shell>', 'bash, zsh or fish')
+    .description('print a completion script')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  source <(assay completion bash)\n  assay completion fish > ~/.config/fish/completions/assay.fish',
+    )
+    .action(async (shell) => (await import('./completion-command.ts')).completionCommand(shell, program));
+
+  program
+    .command('model-server', { hidden: true })
+    .description('one of the demo models as an Open Inference Protocol server')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action(async (_options, command: Command) =>
+      (await import('./demo/model-server.ts')).modelServerMain(command.args),
+    );
+
+  return program;
+}
+
+/** Runs the command line and gives the exit code. */
+async function main(args: readonly string[]): Promise<void> {
+  const program = createProgram();
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (fault) {
+    if (fault instanceof CommanderError) {
+      // Commander has printed its own message; ours has none yet.
+      if (fault.code === 'assay.usage') note(fault.message);
+      process.exitCode = fault.exitCode === 0 ? exitCode.done : exitCode.failure;
+      return;
+    }
+    tellFault(fault);
+    process.exitCode = exitCode.failure;
+  }
+}
+
+// A reader that goes away (`assay report | head`) is no fault.
+process.stdout.on('error', (fault: NodeJS.ErrnoException) =>
+  process.exit(fault.code === 'EPIPE' ? 0 : exitCode.failure),
+);
+await main(process.argv.slice(2));

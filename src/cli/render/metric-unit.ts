@@ -1,0 +1,23 @@
+// What does a metric count? Read off its expression, so that shares are printed as percent and times as milliseconds.
+import type { Experiment } from '../../experiment/index.ts';
+import { checkTypes, parseExpression } from '../../expression/index.ts';
+import type { Unit } from './format.ts';
+
+const times: readonly string[] = ['attempt_ms', 'caller_ms'];
+const flags: readonly string[] = ['failed', 'caller_failed', 'fallback'];
+
+/** Unit of every metric of an experiment, by name: yes-or-no questions are shares, latencies milliseconds. */
+export function metricUnits(experiment: Experiment): Readonly<Record<string, Unit>> {
+  return Object.fromEntries(
+    experiment.metrics.map((metric) => [metric.name, unitOf(metric.definition.expression)] as const),
+  );
+}
+
+function unitOf(expression: string): Unit {
+  if (times.includes(expression.trim())) return 'ms';
+  if (flags.includes(expression.trim())) return 'share';
+  const parsed = parseExpression(expression);
+  if (parsed.kind !== 'parsed') return 'number';
+  const checked = checkTypes(parsed.expression, () => 'any');
+  return checked.kind === 'typed' && checked.type === 'boolean' ? 'share' : 'number';
+}

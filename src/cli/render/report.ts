@@ -1,0 +1,225 @@
+// What does a report look like in a terminal? Tables, an interval plot, value, checks, and the verdict with its reasons.
+import pc from 'picocolors';
+import type { Difference, MetricEntry, Report, ValueEntry, VerdictKind } from '../../decision/index.ts';
+import {
+  formatDifference,
+  formatDifferenceWithInterval,
+  formatProbability,
+  formatPValue,
+  formatQuantity,
+  type TerminalStyle,
+  wrapText,
+} from './format.ts';
+import { type PlotRow, renderIntervalPlot } from './interval-plot.ts';
+import { absent, isInsufficient, type MetricUnits, renderSegmentTable, renderVariantTable } from './tables.ts';
+
+/** Options of `renderReport`. */
+export interface RenderReportOptions extends Partial<TerminalStyle> {
+  /** By metric name, see `metricUnits`; default: proportions are shares, the rest are plain numbers. */
+  readonly units?: MetricUnits;
+}
+
+function unitsOf(report: Report, units: MetricUnits = {}): MetricUnits {
+  const known = report.metrics.map(({ name, kind }) => [name, kind === 'proportion' ? 'share' : 'number'] as const);
+  return { ...Object.fromEntries(known), ...units };
+}
+
+type Colours = ReturnType<typeof pc.createColors>;
+
+/** One report being drawn. */
+interface Sheet {
+  readonly report: Report;
+  readonly style: TerminalStyle;
+  readonly units: MetricUnits;
+  readonly colours: Colours;
+}
+
+/**
+ * Gives a report as text: no line longer than `width` (default 80), legible without colour (the default), in Unicode
+ * unless told otherwise; verdict last, where the eye is when the command has ended.
+ */
+export function renderReport(report: Report, options: RenderReportOptions = {}): string {
+  const { width = 80, colour = false, unicode = true } = options;
+  const style: TerminalStyle = { width, colour, unicode };
+  const units = unitsOf(report, options.units);
+  const sheet: Sheet = { report, style, units, colours: pc.createColors(style.colour) };
+  const sections: readonly (readonly [string, readonly string[]])[] = [
+    ['Results', renderVariantTable(report, { style, units })],
+    [`Differences from ${report.control}`, drawDifferences(sheet)],
+    ['By segment', renderSegmentTable(report, { style, units })],
+    ['Value', drawValues(sheet)],
+    ['Criteria', drawCriteria(sheet)],
+    ['Checks', drawChecks(sheet)],
+    ['Findings', drawFindings(sheet)],
+    ['Verdict', drawVerdict(sheet)],
+  ];
+  return sections
+    .filter(([, lines]) => lines.length > 0)
+    .map(([title, lines]) => [sheet.colours.bold(title), ...lines, ''].join('\n'))
+    .join('\n');
+}
+
+function drawDifferences(sheet: Sheet): readonly string[] {
+  const { report, style, units, colours } = sheet;
+  const rows: PlotRow[] = [];
+  const missing: string[] = [];
+  const isSeveral = report.variants.length > 2;
+  for (const metric of report.metrics) {
+    for (const { variant, difference } of metric.variants) {
+      if (variant === report.control) continue;
+      const label = isSeveral ? `${metric.name} ${variant}` : metric.name;
+      const row = toRow(label, { difference, unit: units[metric.name] ?? 'number' });
+      if ('reason' in row) missing.push(`${label}: ${row.reason}`);
+      else rows.push(row);
+    }
+  }
+  for (const { variant, unit, net } of report.values) {
+    if (isInsufficient(net)) continue;
+    const text = `${formatDifferenceWithInterval(net.estimate, net.interval, 'number')} ${unit}`;
+    rows.push({ label: isSeveral ? `net value ${variant}` : 'net value', ...net, text });
+  }
+  if (rows.length === 0 && missing.length === 0) return [];
+  const zero = style.unicode ? '│' : ':';
+  const caption = `the column ${zero} is no difference; each row has its own scale`;
+  return [
+    ...(rows.length > 0 ? [...renderIntervalPlot(rows, style), colours.dim(caption)] : []),
+    ...missing.flatMap((text) => bullet(sheet, { mark: '-', text: `no test for ${text}` })),
+  ];
+}
+
+function toRow(
+  label: string,
+  options: { readonly difference: MetricEntry['variants'][number]['difference']; readonly unit: MetricUnits[string] },
+): PlotRow | { readonly reason: string } {
+  const { difference, unit = 'number' } = options;
+  if (difference === undefined) return { reason: 'it was not compared' };
+  if (isInsufficient(difference)) return difference;
+  const { absolute, interval, pValue }: Difference = difference;
+  if (isInsufficient(interval)) {
+    return { reason: `${interval.reason} (point difference ${formatDifference(absolute, unit)})` };
+  }
+  const p = isInsufficient(pValue) ? '' : `  ${formatPValue(pValue)}`;
+  return { label, estimate: absolute, interval, text: `${formatDifferenceWithInterval(absolute, interval, unit)}${p}` };
+}
+
+function drawValues(sheet: Sheet): readonly string[] {
+  const entries = sheet.report.values.length > 0 ? sheet.report.values : [sheet.report.value];
+  return entries.filter(({ terms }) => terms.length > 0).flatMap((entry) => drawValue(sheet, entry));
+}
+
+function drawValue(sheet: Sheet, { variant, unit, net, terms }: ValueEntry): readonly string[] {
+  const { report, style } = sheet;
+  const nameWidth = Math.min(24, Math.max(9, ...terms.map(({ name }) => name.length)));
+  const number = (value: number): string => formatDifference(value, 'number').padStart(9);
+  const lines = terms.map(({ name, metric, estimate, varianceShare }) => {
+    const noise = isInsufficient(varianceShare) ? '' : `, ${formatQuantity(varianceShare, 'share')} of the noise`;
+    const shown = isInsufficient(estimate) ? absent.padStart(9) : number(estimate);
+    return `  ${name.padEnd(nameWidth)} ${shown}  from ${metric}${noise}`;
+  });
+  const total = isInsufficient(net)
+    ? [`  ${'net value'.padEnd(nameWidth)} ${absent.padStart(9)}  ${net.reason}`]
+    : [
+        `  ${'net value'.padEnd(nameWidth)} ${number(net.estimate)}  ${intervalOnly(net.estimate, net.interval)}` +
+          (isInsufficient(net.probabilityAbove)
+            ? ''
+            : `; P(net > ${net.threshold}) ${equals(formatProbability(net.probabilityAbove))}`),
+        ...(net.omits.length > 0
+          ? [`  the interval leaves out the noise of ${net.omits.join(', ')}: it is not known`]
+          : []),
+      ];
+  return [`${variant} instead of ${report.control}, in ${unit}:`, ...lines, ...total].flatMap((line) =>
+    line.length <= style.width ? [line] : [...keepIndent(line, style.width)],
+  );
+}
+
+function drawCriteria(sheet: Sheet): readonly string[] {
+  const { report, colours } = sheet;
+  const isSeveral = report.variants.length > 2;
+  return report.criteria.flatMap(({ text, role, variant, outcome, estimate, interval, probability }) => {
+    const paint = outcome === 'met' ? colours.green : outcome === 'not-met' ? colours.red : colours.yellow;
+    const parts = [
+      isInsufficient(estimate) ? absent : `now ${formatQuantity(estimate, 'number')}`,
+      isInsufficient(interval) || isInsufficient(estimate) ? '' : intervalOnly(estimate, interval),
+      isInsufficient(probability) ? '' : `P ${equals(formatProbability(probability))}`,
+    ].filter((part) => part !== '');
+    const words = `${role}: ${text}${isSeveral ? ` (${variant})` : ''}: ${parts.join(', ')}`;
+    return bullet(sheet, { mark: outcome.replace('-', ' ').padEnd(10), text: words, paint });
+  });
+}
+
+function drawChecks(sheet: Sheet): readonly string[] {
+  const { report, style, colours } = sheet;
+  return Object.values(report.checks).flatMap(({ ok, text }) => {
+    const mark = ok ? (style.unicode ? '✓ ok     ' : 'ok    ') : style.unicode ? '✗ FAILED ' : 'FAILED';
+    return bullet(sheet, { mark, text, paint: ok ? colours.green : colours.red });
+  });
+}
+
+function drawFindings(sheet: Sheet): readonly string[] {
+  return sheet.report.findings.flatMap(({ code, text }) => bullet(sheet, { mark: '-', text: `${text} (${code})` }));
+}
+
+function drawVerdict(sheet: Sheet): readonly string[] {
+  const { report, style, colours } = sheet;
+  const { kind, variant, recommendation, pointRule, reasons } = report.verdict;
+  const rule = (style.unicode ? '━' : '=').repeat(style.width);
+  const paint = verdictColour(colours, kind);
+  const customary = isInsufficient(pointRule)
+    ? `The customary rule on point estimates has no answer: ${pointRule.reason}`
+    : `The customary rule on point estimates alone would have said: ${pointRule}`;
+  return [
+    paint(rule),
+    ...wrapText(`${kind.toUpperCase()}: ${verdictWords(kind, variant)}`, { width: style.width, indent: 2 }).map(
+      (line) => paint(colours.bold(line)),
+    ),
+    `recommendation: ${recommendation}`,
+    ...reasons.flatMap(({ text }, at) => bullet(sheet, { mark: `${at + 1}.`, text })),
+    ...wrapText(customary, { width: style.width, indent: 2 }).map((line) => colours.dim(line)),
+    paint(rule),
+  ];
+}
+
+function verdictWords(kind: VerdictKind, variant: string): string {
+  switch (kind) {
+    case 'ship':
+      return `${variant} may take over`;
+    case 'roll-back':
+      return `${variant} must not go on`;
+    case 'keep-testing':
+      return `nothing is decided about ${variant} yet`;
+    case 'no-difference':
+      return `${variant} does not reach what was asked of it`;
+    case 'invalid':
+      return `this experiment is broken, no conclusion about ${variant} holds`;
+  }
+}
+
+function verdictColour(colours: Colours, kind: VerdictKind): (text: string) => string {
+  if (kind === 'ship') return colours.green;
+  return kind === 'roll-back' || kind === 'invalid' ? colours.red : colours.yellow;
+}
+
+/** A marked, wrapped paragraph; only the mark is painted, so that line lengths stay countable. */
+function bullet(
+  sheet: Sheet,
+  item: { readonly mark: string; readonly text: string; readonly paint?: (text: string) => string },
+): readonly string[] {
+  const { mark, text, paint = (plain: string) => plain } = item;
+  const indent = mark.length + 3;
+  const width = sheet.style.width;
+  const [first = '', ...rest] = wrapText(text, { width: width - indent });
+  return [`  ${paint(mark)} ${first}`, ...rest.map((line) => `${' '.repeat(indent)}${line}`)];
+}
+
+function keepIndent(line: string, width: number): readonly string[] {
+  return wrapText(line, { width: width - 2, indent: 4 }).map((part) => `  ${part}`);
+}
+
+function intervalOnly(estimate: number, interval: Exclude<Difference['interval'], { kind: 'insufficient' }>): string {
+  const whole = formatDifferenceWithInterval(estimate, interval, 'number');
+  return `interval ${whole.slice(whole.indexOf('['))}`;
+}
+
+function equals(probability: string): string {
+  return /^[<>]/.test(probability) ? probability : `= ${probability}`;
+}

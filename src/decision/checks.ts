@@ -1,0 +1,211 @@
+// Can the experiment be trusted? Each check says in one sentence what it looked at and whether it holds.
+import type { EpochUnits, ExperimentSummary } from '../evidence/index.ts';
+import { chiSquared, sampleRatio } from '../stats/index.ts';
+import { insufficient } from './absent.ts';
+import { durationText, numberText, percentText } from './number-text.ts';
+import type { CheckEntry, Report } from './report.ts';
+
+/** What the checks need beside the summary. */
+export interface CheckOptions {
+  /** Time under test so far; undefined where the summary has no times. */
+  readonly elapsedMs: number | undefined;
+  /** Undefined where nothing was planned. */
+  readonly minDurationMs: number | undefined;
+  readonly planChanges: readonly string[];
+}
+
+/** A fixed look; stricter than other tests because a false alarm throws the whole experiment away. */
+const sampleRatioAlpha = 0.001;
+/** Above these shares a check stops being a curiosity; each is far above what a healthy set-up shows. */
+const tolerated = { severalVariants: 0.01, orphans: 0.05, late: 0.05, waiting: 0.1, fallback: 0.01 } as const;
+
+/** Every check of a report, `sampleRatio` always among them. */
+export function runChecks(summary: ExperimentSummary, options: CheckOptions): Report['checks'] {
+  const checks: Record<string, CheckEntry> = {};
+  if (options.minDurationMs !== undefined) {
+    checks.minDuration = checkMinDuration(options.elapsedMs, options.minDurationMs);
+  }
+  // A table of numbers says nothing of waiting outcomes, fallbacks or changed plans: it cannot pass a check of them.
+  if (summary.health !== null) {
+    checks.maturity = checkMaturity(summary);
+    checks.fallback = checkFallback(summary);
+    checks.planUnchanged = checkPlan(options.planChanges);
+    checks.severalVariants = checkSeveralVariants(summary, summary.health.unitsInSeveralVariants);
+    checks.outcomeJoin = checkOutcomeJoin(summary.health.outcomes);
+    checks.uncleanShutdown = checkShutdown(summary.health.uncleanShutdowns);
+  }
+  return { sampleRatio: checkSampleRatio(summary.epochs), ...checks };
+}
+
+/**
+ * Chi-squared of assigned units against the allocation, per epoch, statistics and degrees of freedom added.
+ * Epochs are apart because each had its own shares.
+ */
+export function checkSampleRatio(epochs: readonly EpochUnits[]): Report['checks']['sampleRatio'] {
+  let statistic = 0;
+  let df = 0;
+  let isImpossible = false;
+  let why = 'no units were assigned by a split yet';
+  for (const epoch of epochs) {
+    const names = [...new Set([...Object.keys(epoch.shares), ...Object.keys(epoch.units)])];
+    const counts = names.map((name) => epoch.units[name] ?? 0);
+    if (Object.keys(epoch.shares).length === 0 || counts.every((count) => count === 0)) continue;
+    const test = sampleRatio(
+      counts,
+      names.map((name) => epoch.shares[name] ?? 0),
+    );
+    if (test.kind === 'insufficient') {
+      why = test.reason;
+      continue;
+    }
+    statistic += test.statistic;
+    df += test.df;
+    isImpossible ||= test.impossible.length > 0;
+  }
+  if (df === 0 && !isImpossible) {
+    return { ok: true, pValue: insufficient(why), text: `The split cannot be checked: ${why}.` };
+  }
+  const pValue = isImpossible ? 0 : chiSquared(df).sf(statistic);
+  const ok = pValue >= sampleRatioAlpha;
+  const seen = observedText(epochs);
+  const figures = isImpossible
+    ? 'units were seen where none were allowed'
+    : `chi-squared ${numberText(statistic, 4)}, p = ${numberText(pValue, 4)}`;
+  return {
+    ok,
+    pValue,
+    text: ok
+      ? `${pValue < 0.01 ? 'The split is odd, yet within chance' : 'The split is as declared'}: ${seen}, ${figures}.`
+      : `The split is broken: ${seen}, ${figures}; below ${sampleRatioAlpha} this is not chance, and no comparison of the variants is valid.`,
+    numbers: { statistic, df, pValue, alpha: sampleRatioAlpha },
+  };
+}
+
+function observedText(epochs: readonly EpochUnits[]): string {
+  const expected = expectedUnits(epochs);
+  const total = Object.values(expected).reduce((sum, cell) => sum + cell.seen, 0);
+  return Object.entries(expected)
+    .map(
+      ([name, cell]) =>
+        `${name} has ${numberText(cell.seen, 1)} units (${percentText(cell.seen / total, 2)}, expected ${percentText(cell.expected / total, 2)})`,
+    )
+    .join(', ');
+}
+
+function expectedUnits(
+  epochs: readonly EpochUnits[],
+): Readonly<Record<string, { readonly seen: number; readonly expected: number }>> {
+  const cells: Record<string, { seen: number; expected: number }> = {};
+  for (const epoch of epochs) {
+    if (Object.keys(epoch.shares).length === 0) continue;
+    const total = Object.values(epoch.units).reduce((sum, count) => sum + count, 0);
+    for (const name of new Set([...Object.keys(epoch.shares), ...Object.keys(epoch.units)])) {
+      cells[name] ??= { seen: 0, expected: 0 };
+      cells[name].seen += epoch.units[name] ?? 0;
+      cells[name].expected += total * (epoch.shares[name] ?? 0);
+    }
+  }
+  return cells;
+}
+
+/** Share of units each variant should have: the epochs' shares weighted by their units; before the first unit, the newest split. */
+export function expectedShares(epochs: readonly EpochUnits[]): Readonly<Record<string, number>> {
+  const cells = Object.entries(expectedUnits(epochs));
+  const total = cells.reduce((sum, [, cell]) => sum + cell.expected, 0);
+  if (total > 0) return Object.fromEntries(cells.map(([name, cell]) => [name, cell.expected / total]));
+  return epochs.findLast((epoch) => Object.keys(epoch.shares).length > 0)?.shares ?? {};
+}
+
+function checkMinDuration(elapsedMs: number | undefined, minDurationMs: number): CheckEntry {
+  if (elapsedMs === undefined) {
+    return {
+      ok: minDurationMs === 0,
+      text: 'The evidence carries no times, so the planned duration cannot be checked.',
+    };
+  }
+  if (minDurationMs === 0) {
+    return {
+      ok: true,
+      text: `The experiment ran ${durationText(elapsedMs)}; its plan asks for no minimum.`,
+      numbers: { elapsedMs },
+    };
+  }
+  const ok = elapsedMs >= minDurationMs;
+  return {
+    ok,
+    text: `The experiment ran ${durationText(elapsedMs)} ${ok ? 'of' : 'under its own plan of'} at least ${durationText(minDurationMs)}.`,
+    numbers: { elapsedMs, minDurationMs },
+  };
+}
+
+function checkMaturity(summary: ExperimentSummary): CheckEntry {
+  let worst = { share: 0, metric: '', variant: '', waiting: 0 };
+  for (const variant of summary.variants) {
+    for (const [metric, waiting] of Object.entries(variant.waiting)) {
+      const share = waiting / Math.max(1, variant.requests);
+      if (waiting > 0 && share >= worst.share) worst = { share, metric, variant: variant.variant, waiting };
+    }
+  }
+  if (worst.waiting === 0) return { ok: true, text: 'No prediction waits for its outcome.' };
+  return {
+    ok: worst.share <= tolerated.waiting,
+    text: `${numberText(worst.waiting, 1)} of ${worst.variant}'s predictions (${percentText(worst.share)}) still wait for the outcome of ${worst.metric}.`,
+    numbers: { waiting: worst.waiting, share: worst.share },
+  };
+}
+
+function checkFallback(summary: ExperimentSummary): CheckEntry {
+  const worst = summary.variants
+    .filter((variant) => variant.requests > 0)
+    .map((variant) => ({ ...variant, share: variant.fallback / variant.requests }))
+    .sort((left, right) => right.share - left.share)[0];
+  if (worst === undefined || worst.fallback === 0) {
+    return { ok: true, text: 'Every request was answered by its assigned variant.' };
+  }
+  return {
+    ok: worst.share <= tolerated.fallback,
+    text: `${numberText(worst.fallback, 1)} of ${worst.variant}'s requests (${percentText(worst.share)}) were answered by another variant; they count under ${worst.variant} all the same.`,
+    numbers: { fallback: worst.fallback, share: worst.share },
+  };
+}
+
+function checkPlan(changes: readonly string[]): CheckEntry {
+  if (changes.length === 0) return { ok: true, text: 'Criteria and plan are as they were at the start.' };
+  return { ok: false, text: `Changed after the start: ${changes.join('; ')}.`, numbers: { changes: changes.length } };
+}
+
+function checkSeveralVariants(summary: ExperimentSummary, units: number): CheckEntry {
+  const total = summary.variants.reduce((sum, variant) => sum + variant.units, 0);
+  const share = units / Math.max(1, total);
+  return {
+    ok: share <= tolerated.severalVariants,
+    text:
+      units === 0
+        ? 'No unit was seen in several variants.'
+        : `${numberText(units, 1)} units (${percentText(share)}) were seen in several variants; each counts under its first.`,
+    numbers: { units, share },
+  };
+}
+
+function checkOutcomeJoin(outcomes: NonNullable<ExperimentSummary['health']>['outcomes']): CheckEntry {
+  const distinct = Math.max(0, outcomes.received - outcomes.duplicates);
+  if (distinct === 0) return { ok: true, text: 'No outcome was received.' };
+  const orphans = outcomes.orphans / distinct;
+  const late = outcomes.late / distinct;
+  return {
+    ok: orphans <= tolerated.orphans && late <= tolerated.late,
+    text: `Of ${numberText(distinct, 1)} outcomes ${numberText(outcomes.joined, 1)} joined a prediction, ${numberText(outcomes.orphans, 1)} found none and ${numberText(outcomes.late, 1)} came after the window; ${numberText(outcomes.duplicates, 1)} repeats were counted once.`,
+    numbers: { ...outcomes },
+  };
+}
+
+function checkShutdown(count: number): CheckEntry {
+  return {
+    ok: count === 0,
+    text:
+      count === 0
+        ? 'Every writer closed its log.'
+        : `${count} ${count === 1 ? 'writer' : 'writers'} ended without closing: each may miss up to 5 ms of predictions.`,
+    numbers: { uncleanShutdowns: count },
+  };
+}

@@ -1,0 +1,218 @@
+// How much does each metric differ from the control? One method per kind gives difference, interval and p-value together.
+import type { MetricSummary, VariantSummary } from '../evidence/index.ts';
+import {
+  compareMeans,
+  compareProportions,
+  compareQuantiles,
+  compareRatios,
+  type Estimate,
+  estimateMean,
+  estimateProportion,
+  estimateQuantile,
+  estimateRatio,
+  type Insufficient,
+  type JointMoments,
+  type TestResult,
+} from '../stats/index.ts';
+import { insufficient } from './absent.ts';
+import type { Difference, MetricEntry, MetricVariantEntry } from './report.ts';
+
+type Known = Exclude<MetricSummary, { readonly kind: 'insufficient' }>;
+
+/** What the numbers of one metric look like in the report. */
+export interface MetricEntryOptions {
+  /** Two-sided level of intervals and tests, in (0, 1). */
+  readonly alpha: number;
+  /** Name of the control variant. */
+  readonly control: string;
+  readonly role: MetricEntry['role'];
+}
+
+const generality = { proportion: 0, mean: 1, ratio: 2 } as const;
+
+/**
+ * The same metric of two variants as the same kind: a variant whose every unit happened to have one row is a special
+ * case of the ratio the other variant needs.
+ */
+function harmonise(control: MetricSummary, candidate: MetricSummary): readonly [MetricSummary, MetricSummary] {
+  const left = generalityOf(control);
+  const right = generalityOf(candidate);
+  if (left === undefined || right === undefined || left === right) return [control, candidate];
+  return left < right ? [lift(control, right), candidate] : [control, lift(candidate, left)];
+}
+
+function generalityOf(summary: MetricSummary): number | undefined {
+  return summary.kind === 'proportion' || summary.kind === 'mean' || summary.kind === 'ratio'
+    ? generality[summary.kind]
+    : undefined;
+}
+
+function lift(summary: MetricSummary, to: number): MetricSummary {
+  let result = summary;
+  if (result.kind === 'proportion' && to >= generality.mean) {
+    const mean = result.n === 0 ? 0 : result.successes / result.n;
+    result = { kind: 'mean', n: result.n, mean, m2: result.n * mean * (1 - mean) };
+  }
+  if (result.kind === 'mean' && to >= generality.ratio) {
+    const moments: JointMoments = {
+      n: result.n,
+      mean: [result.mean, 1],
+      m2: [
+        [result.m2, 0],
+        [0, 0],
+      ],
+    };
+    result = { kind: 'ratio', n: result.n, rows: result.n, moments };
+  }
+  return result;
+}
+
+/** The point estimate of a metric, or undefined where the evidence holds none. */
+export function pointEstimate(summary: MetricSummary | undefined): number | undefined {
+  if (summary === undefined) return undefined;
+  switch (summary.kind) {
+    case 'mean':
+      return summary.n > 0 ? summary.mean : undefined;
+    case 'proportion':
+      return summary.n > 0 ? summary.successes / summary.n : undefined;
+    case 'ratio': {
+      const [numerator = 0, denominator = 0] = summary.moments.mean;
+      return denominator === 0 ? undefined : numerator / denominator;
+    }
+    case 'quantile':
+    case 'point':
+      return summary.n > 0 ? summary.estimate : undefined;
+    case 'insufficient':
+      return undefined;
+  }
+}
+
+/** Why a metric has no estimate, in a sentence. */
+export function whyNoEstimate(name: string, variant: string, summary: MetricSummary | undefined): string {
+  if (summary === undefined) return `${name} was not measured for ${variant}`;
+  if (summary.kind === 'insufficient') return summary.reason;
+  return `${name} has no ready rows for ${variant} yet`;
+}
+
+/** A metric's estimate with its own interval. */
+export function estimateMetric(summary: Known, options: { readonly alpha: number }): Estimate | Insufficient {
+  switch (summary.kind) {
+    case 'mean':
+      return estimateMean(summary, options);
+    case 'proportion':
+      return estimateProportion(summary, options);
+    case 'ratio':
+      return estimateRatio(summary.moments, options);
+    case 'quantile':
+      return estimateQuantile(summary, options);
+    case 'point':
+      return insufficient('it was published without its spread');
+  }
+}
+
+/** Candidate minus control by the one method of the metric's kind. */
+export function compareMetric(
+  control: MetricSummary,
+  candidate: MetricSummary,
+  options: { readonly alpha: number },
+): TestResult | Insufficient {
+  const [left, right] = harmonise(control, candidate);
+  if (left.kind === 'insufficient') return left;
+  if (right.kind === 'insufficient') return right;
+  if (left.kind === 'point' || right.kind === 'point') return insufficient('it was published without its spread');
+  if (left.kind === 'mean' && right.kind === 'mean') return compareMeans(left, right, options);
+  if (left.kind === 'proportion' && right.kind === 'proportion') return compareProportions(left, right, options);
+  if (left.kind === 'ratio' && right.kind === 'ratio') return compareRatios(left.moments, right.moments, options);
+  if (left.kind === 'quantile' && right.kind === 'quantile') return compareQuantiles(left, right, options);
+  return insufficient(`the variants hold different kinds of numbers, ${left.kind} and ${right.kind}`);
+}
+
+/** The report's entry of one metric: every variant's estimate, and every candidate's difference from the control. */
+export function metricEntry(
+  name: string,
+  variants: readonly VariantSummary[],
+  options: MetricEntryOptions,
+): MetricEntry {
+  const control = variants.find((variant) => variant.variant === options.control);
+  let method: string | undefined;
+  let kind: MetricSummary['kind'] = 'insufficient';
+  const entries = variants.map((variant): MetricVariantEntry => {
+    const summary = variant.metrics[name];
+    if (summary !== undefined && summary.kind !== 'insufficient') kind = moreGeneral(kind, summary.kind);
+    const entry = estimateEntry(name, variant, options);
+    if (variant === control) return entry;
+    const test = compareIn(name, control, variant, options);
+    if (test.kind === 'tested') method ??= test.method;
+    return { ...entry, difference: differenceOf(name, control, variant, test) };
+  });
+  return { name, kind, role: options.role, method: method ?? untested[kind], variants: entries };
+}
+
+const untested: { readonly [kind in MetricSummary['kind']]: string } = {
+  mean: 'Welch t-test',
+  proportion: 'pooled z-test with score interval',
+  ratio: 'z-test of ratios, variance by unit (delta method)',
+  quantile: 'z-test of quantiles, variance by unit',
+  point: 'none: published without a spread',
+  insufficient: 'none: nothing was measured',
+};
+
+function moreGeneral(left: MetricSummary['kind'], right: MetricSummary['kind']): MetricSummary['kind'] {
+  const order: readonly MetricSummary['kind'][] = ['insufficient', 'proportion', 'mean', 'ratio', 'quantile', 'point'];
+  return order.indexOf(left) >= order.indexOf(right) ? left : right;
+}
+
+function estimateEntry(name: string, variant: VariantSummary, options: MetricEntryOptions): MetricVariantEntry {
+  const summary = variant.metrics[name];
+  const estimate = pointEstimate(summary);
+  const waiting = variant.waiting[name] ?? 0;
+  const rows = summary?.kind === 'ratio' || summary?.kind === 'quantile' ? { rows: summary.rows } : {};
+  const open = waiting > 0 ? { waiting } : {};
+  if (summary === undefined || summary.kind === 'insufficient' || estimate === undefined) {
+    const reason = whyNoEstimate(name, variant.variant, summary);
+    return { variant: variant.variant, n: 0, estimate: insufficient(reason), ...open };
+  }
+  const spread = estimateMetric(summary, options);
+  return {
+    variant: variant.variant,
+    n: summary.n,
+    ...rows,
+    estimate,
+    interval: spread.kind === 'estimated' ? spread.interval : spread,
+    ...open,
+  };
+}
+
+function compareIn(
+  name: string,
+  control: VariantSummary | undefined,
+  candidate: VariantSummary,
+  options: MetricEntryOptions,
+): TestResult | Insufficient {
+  const left = control?.metrics[name];
+  const right = candidate.metrics[name];
+  if (left === undefined) return insufficient(whyNoEstimate(name, options.control, left));
+  if (right === undefined) return insufficient(whyNoEstimate(name, candidate.variant, right));
+  return compareMetric(left, right, options);
+}
+
+function differenceOf(
+  name: string,
+  control: VariantSummary | undefined,
+  candidate: VariantSummary,
+  test: TestResult | Insufficient,
+): Difference | Insufficient {
+  const left = pointEstimate(control?.metrics[name]);
+  const right = pointEstimate(candidate.metrics[name]);
+  if (left === undefined || right === undefined) {
+    return test.kind === 'insufficient' ? test : insufficient(whyNoEstimate(name, candidate.variant, undefined));
+  }
+  const absolute = right - left;
+  return {
+    absolute,
+    // Also a control of almost 0 has no share that means anything: the quotient overflows.
+    relative: Number.isFinite(absolute / left) ? absolute / left : insufficient(`the control's ${name} is 0`),
+    interval: test.kind === 'tested' ? test.interval : test,
+    pValue: test.kind === 'tested' ? test.pValue : test,
+  };
+}

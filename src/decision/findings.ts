@@ -1,0 +1,97 @@
+// What should a careful reader notice beside the verdict? Broken checks, thin numbers, noise left out, rules that disagree.
+import type { ExperimentSummary } from '../evidence/index.ts';
+import { fisherExact } from '../stats/index.ts';
+import { numberText } from './number-text.ts';
+import type { Finding, Report, ValueEntry } from './report.ts';
+import { pointRuleFinding, type VerdictCase } from './verdict.ts';
+
+/** Fewer events than this in a cell, and the normal approximation is thin. */
+const fewEvents = 5;
+
+/** What findings are read off. */
+export interface FindingsInput {
+  readonly summary: ExperimentSummary;
+  readonly checks: Report['checks'];
+  readonly cases: readonly VerdictCase[];
+  readonly verdict: Report['verdict'];
+  readonly alpha: number;
+}
+
+/** Every finding of a report, broken checks first. */
+export function collectFindings({ summary, checks, cases, verdict, alpha }: FindingsInput): readonly Finding[] {
+  const broken = Object.entries(checks).flatMap(([name, check]): readonly Finding[] =>
+    check.ok
+      ? []
+      : [
+          {
+            code: name === 'sampleRatio' ? 'sample-ratio-mismatch' : (checkCodes[name] ?? name),
+            text: check.text,
+            ...(check.numbers === undefined ? {} : { numbers: check.numbers }),
+          },
+        ],
+  );
+  const spoken = cases.find(({ variant }) => variant === verdict.variant)?.value;
+  const differs = spoken === undefined ? undefined : pointRuleFinding(verdict, spoken);
+  return [
+    ...broken,
+    ...rareEvents(summary),
+    ...cases.flatMap(({ value }) => omittedNoise(value)),
+    ...(cases.length > 1 ? [severalCandidates(cases.length, alpha)] : []),
+    ...(differs === undefined ? [] : [differs]),
+  ];
+}
+
+const checkCodes: { readonly [check: string]: string } = {
+  minDuration: 'min-duration',
+  maturity: 'outcomes-waiting',
+  fallback: 'fallback-frequent',
+  planUnchanged: 'plan-changed',
+  severalVariants: 'units-in-several-variants',
+  outcomeJoin: 'outcomes-not-joined',
+  uncleanShutdown: 'unclean-shutdown',
+};
+
+function rareEvents(summary: ExperimentSummary): readonly Finding[] {
+  const control = summary.variants.find(({ variant }) => variant === summary.control);
+  if (control === undefined) return [];
+  return summary.variants.flatMap((candidate) =>
+    Object.entries(candidate.metrics).flatMap(([name, right]): readonly Finding[] => {
+      const left = control.metrics[name];
+      if (candidate === control || left?.kind !== 'proportion' || right.kind !== 'proportion') return [];
+      const pooled = (left.successes + right.successes) / (left.n + right.n);
+      const expected = Math.min(pooled, 1 - pooled) * Math.min(left.n, right.n);
+      if (!(expected < fewEvents) || left.n === 0 || right.n === 0) return [];
+      const counts = [Math.round(left.successes), Math.round(right.successes)] as const;
+      const fisher = fisherExact(
+        { successes: counts[0], n: Math.round(left.n) },
+        { successes: counts[1], n: Math.round(right.n) },
+      );
+      if (fisher.kind === 'insufficient') return [];
+      return [
+        {
+          code: 'rare-events',
+          text: `${name} rests on ${counts[0]} of ${numberText(left.n, 1)} against ${counts[1]} of ${numberText(right.n, 1)}: too few for the normal approximation; Fisher's exact p is ${numberText(fisher.pValue)}.`,
+          numbers: { control: counts[0], candidate: counts[1], fisherPValue: fisher.pValue },
+        },
+      ];
+    }),
+  );
+}
+
+function omittedNoise(value: ValueEntry): readonly Finding[] {
+  if (!('estimate' in value.net) || value.net.omits.length === 0) return [];
+  return [
+    {
+      code: 'noise-unknown',
+      text: `The interval of the net value leaves out the noise of ${value.net.omits.join(', ')}, whose spread is unknown; the truth is wider.`,
+    },
+  ];
+}
+
+function severalCandidates(count: number, alpha: number): Finding {
+  return {
+    code: 'several-candidates',
+    text: `${count} candidates are compared with one control: primary and secondary criteria are decided at ${numberText(alpha / count)} instead of ${numberText(alpha)} (Bonferroni); the intervals of metrics are per comparison.`,
+    numbers: { candidates: count, alpha: alpha / count },
+  };
+}

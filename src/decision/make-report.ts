@@ -1,0 +1,205 @@
+// What does the evidence say? From sufficient statistics to the one document every reader gets.
+import type { ExperimentSummary, LatencySummary, VariantSummary } from '../evidence/index.ts';
+import type { Experiment } from '../experiment/index.ts';
+import type { Insufficient } from '../stats/index.ts';
+import { insufficient } from './absent.ts';
+import { expectedShares, runChecks } from './checks.ts';
+import { type AssessedCriterion, assessBetter, assessCriterion } from './criteria.ts';
+import { criterionNames, netValueLimit } from './criterion-form.ts';
+import { metricEntry } from './effects.ts';
+import { collectFindings } from './findings.ts';
+import type { LatencyEntry, MetricEntry, Report, ValueEntry, VariantEntry } from './report.ts';
+import { valueEntry } from './value.ts';
+import { judge, type VerdictCase } from './verdict.ts';
+
+/** The part of a specification a report rests on; a whole `Experiment` is one. */
+export type ReportedExperiment = Pick<Experiment, 'decision' | 'value' | 'plan'> & Partial<Pick<Experiment, 'metrics'>>;
+
+/** What a report needs beside the numbers. All optional: a table of numbers alone gives a report too. */
+interface MakeReportOptions {
+  /** The specification: criteria, value model, plan. Without primary criteria the first metric of the summary is the primary one. */
+  readonly experiment?: ReportedExperiment;
+  /** Two-sided significance level in (0, 1); default the experiment's, else 0.05. */
+  readonly alpha?: number;
+  /** Roles by metric name, for summaries without an experiment; default first primary, the rest informational. */
+  readonly roles?: { readonly [metric: string]: MetricEntry['role'] };
+  /** Metrics of which less is better, where no criterion says so. */
+  readonly lowerIsBetter?: readonly string[];
+  /** When the experiment started, epoch milliseconds; default the first evidence. */
+  readonly startedAtMs?: number;
+  /** When the report is made, epoch milliseconds; default the last evidence. */
+  readonly nowMs?: number;
+  /** What was changed in criteria or plan after the start, in words; absent or empty when nothing was. */
+  readonly planChanges?: readonly string[];
+}
+
+/**
+ * Makes the report of one experiment. Pure: the same summary and options give the same report for ever.
+ * @throws RangeError when alpha is outside (0, 1) or the control is not among the summary's variants.
+ */
+export function makeReport(summary: ExperimentSummary, options: MakeReportOptions = {}): Report {
+  const alpha = options.alpha ?? options.experiment?.decision.alpha ?? 0.05;
+  if (!(alpha > 0 && alpha < 1)) throw new RangeError(`alpha is ${alpha}, must be in (0, 1)`);
+  const control = summary.variants.find((variant) => variant.variant === summary.control);
+  const candidates = summary.variants.filter((variant) => variant !== control);
+  if (control === undefined || candidates.length === 0) {
+    const names = summary.variants.map((variant) => variant.variant).join(', ');
+    throw new RangeError(`summary.variants is [${names}], must hold the control ${summary.control} and a candidate`);
+  }
+  const decision = options.experiment?.decision;
+  const names = metricNames(summary.variants);
+  const primaryMetric = names.find((name) => options.roles?.[name] === 'primary') ?? names[0];
+  const cases = candidates.map((candidate) =>
+    candidateCase(
+      { control, candidate },
+      { alpha: alpha / candidates.length, netAlpha: alpha, primaryMetric, options },
+    ),
+  );
+  const elapsedMs = elapsed(summary, options);
+  const checks = runChecks(summary, {
+    elapsedMs,
+    minDurationMs: decision?.minDurationMs,
+    planChanges: options.planChanges ?? [],
+  });
+  const verdict = judge(cases, {
+    sampleRatio: checks.sampleRatio,
+    minDuration: checks.minDuration,
+    maxDuration:
+      elapsedMs === undefined || decision === undefined
+        ? undefined
+        : { elapsedMs, maxDurationMs: decision.maxDurationMs },
+    levels: options.experiment?.value === undefined ? undefined : decision?.levels,
+    unitsPerDay: unitsPerDay(summary, options),
+  });
+  const roleOf = roleFinder(options, primaryMetric);
+  const entries = (variants: readonly VariantSummary[]): readonly MetricEntry[] =>
+    names.map((name) => metricEntry(name, variants, { alpha, control: summary.control, role: roleOf(name) }));
+  const metrics = entries(summary.variants);
+  const values = cases.map(({ value }) => value);
+  return {
+    experiment: summary.experiment,
+    namespace: summary.namespace,
+    control: summary.control,
+    unit: summary.unit,
+    ...(summary.fromMs === null ? {} : { from: new Date(summary.fromMs).toISOString() }),
+    ...(summary.toMs === null ? {} : { to: new Date(summary.toMs).toISOString() }),
+    variants: variantEntries(summary),
+    checks,
+    metrics,
+    criteria: cases.flatMap(({ criteria }) => criteria.map(({ entry }) => entry)),
+    value: values[0] as ValueEntry,
+    values,
+    segments: summary.segments.map(({ segment, value, variants }) => ({ segment, value, metrics: entries(variants) })),
+    findings: collectFindings({ summary, checks, cases, verdict, alpha }),
+    verdict,
+  };
+}
+
+interface CaseOptions {
+  /** Shared out over the candidates, so that shipping any wrong one stays as rare as with one candidate. */
+  readonly alpha: number;
+  readonly netAlpha: number;
+  readonly primaryMetric: string | undefined;
+  readonly options: MakeReportOptions;
+}
+
+function candidateCase(
+  sides: { readonly control: VariantSummary; readonly candidate: VariantSummary },
+  { alpha, netAlpha, primaryMetric, options }: CaseOptions,
+): VerdictCase {
+  const model = options.experiment?.value;
+  const decision = options.experiment?.decision;
+  const written = (['primary', 'secondary', 'guardrail'] as const).flatMap((role) =>
+    (decision?.[role === 'guardrail' ? 'guardrails' : role] ?? []).map((text) =>
+      // A guardrail protects: it keeps its full alpha however many candidates there are.
+      assessCriterion({ text, role, alpha: role === 'guardrail' ? netAlpha : alpha, model }, sides),
+    ),
+  );
+  const limits = (decision?.primary ?? []).flatMap((text) => netValueLimit(text, model) ?? []);
+  const value = valueEntry(sides, { model, alpha: netAlpha, threshold: limits[0] ?? decision?.levels.strong ?? 0 });
+  const implied: AssessedCriterion[] = [];
+  if ((decision?.primary.length ?? 0) === 0 && primaryMetric !== undefined) {
+    implied.push(assessBetter(primaryMetric, sides, { alpha, lowerIsBetter: isLowerBetter(primaryMetric, options) }));
+  }
+  return { variant: sides.candidate.variant, criteria: [...implied, ...written], value };
+}
+
+/** Built-in fields that count harm or time: less is better. */
+const harmFields: readonly string[] = ['failed', 'caller_failed', 'attempt_ms', 'caller_ms', 'fallback'];
+
+function isLowerBetter(metric: string, options: MakeReportOptions): boolean {
+  if (options.lowerIsBetter?.includes(metric)) return true;
+  const definition = options.experiment?.metrics?.find(({ name }) => name === metric)?.definition;
+  return harmFields.includes(definition?.expression.trim() ?? metric);
+}
+
+/** A metric's role follows from the weightiest list whose criteria name it; the value model stands behind `net_value`. */
+function roleFinder(
+  options: MakeReportOptions,
+  primaryMetric: string | undefined,
+): (name: string) => MetricEntry['role'] {
+  const decision = options.experiment?.decision;
+  const valued = options.experiment?.value?.terms.map(({ metric }) => metric) ?? [];
+  const namedIn = (texts: readonly string[]): ReadonlySet<string> =>
+    new Set(texts.flatMap(criterionNames).flatMap((name) => (name === 'net_value' ? [] : [name])));
+  const primary = namedIn(decision?.primary ?? []);
+  const secondary = namedIn(decision?.secondary ?? []);
+  const guardrails = namedIn(decision?.guardrails ?? []);
+  const isValueDeciding = (decision?.primary ?? []).flatMap(criterionNames).includes('net_value');
+  return (name) => {
+    const declared = options.roles?.[name];
+    if (declared !== undefined) return declared;
+    if (primary.has(name)) return 'primary';
+    if (guardrails.has(name)) return 'guardrail';
+    if (secondary.has(name)) return 'secondary';
+    if (isValueDeciding && valued.includes(name)) return 'primary';
+    return (decision?.primary.length ?? 0) === 0 && name === primaryMetric ? 'primary' : 'informational';
+  };
+}
+
+function metricNames(variants: readonly VariantSummary[]): readonly string[] {
+  return [...new Set(variants.flatMap((variant) => Object.keys(variant.metrics)))];
+}
+
+function elapsed(summary: ExperimentSummary, options: MakeReportOptions): number | undefined {
+  const from = options.startedAtMs ?? summary.fromMs ?? undefined;
+  const to = options.nowMs ?? summary.toMs ?? undefined;
+  return from === undefined || to === undefined ? undefined : Math.max(0, to - from);
+}
+
+function unitsPerDay(summary: ExperimentSummary, options: MakeReportOptions): number | undefined {
+  const planned = options.experiment?.plan.requestsPerDay;
+  const units = summary.variants.reduce((sum, variant) => sum + variant.units, 0);
+  const requests = summary.variants.reduce((sum, variant) => sum + variant.requests, 0);
+  return planned === undefined || requests === 0 ? undefined : (planned * units) / requests;
+}
+
+function variantEntries(summary: ExperimentSummary): readonly VariantEntry[] {
+  const total = summary.variants.reduce((sum, variant) => sum + variant.units, 0);
+  const expected = expectedShares(summary.epochs);
+  return summary.variants.map((variant) => {
+    const rate = (count: number): number | Insufficient =>
+      summary.health === null
+        ? insufficient('no log of requests is behind these numbers')
+        : variant.requests === 0
+          ? insufficient(`${variant.variant} has had no request yet`)
+          : count / variant.requests;
+    return {
+      name: variant.variant,
+      units: variant.units,
+      requests: variant.requests,
+      share: total === 0 ? 0 : variant.units / total,
+      expectedShare: expected[variant.variant] ?? 0,
+      failureRate: rate(variant.failed),
+      callerFailureRate: rate(variant.callerFailed),
+      fallbackRate: rate(variant.fallback),
+      attemptMs: latencyEntry(variant.attemptMs),
+      callerMs: latencyEntry(variant.callerMs),
+    };
+  });
+}
+
+function latencyEntry(latency: LatencySummary | Insufficient): LatencyEntry | Insufficient {
+  if ('reason' in latency) return latency;
+  return { mean: latency.mean, p50: latency.p50, p95: latency.p95, p99: latency.p99 };
+}

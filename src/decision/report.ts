@@ -1,0 +1,170 @@
+// The report: the document every reader gets (CLI --json, API, page). Other programs depend on its shape.
+import type { Insufficient } from '../evidence/index.ts';
+import type { Interval } from '../stats/index.ts';
+
+export type VerdictKind = 'ship' | 'roll-back' | 'keep-testing' | 'no-difference' | 'invalid';
+export type Recommendation = 'strong-recommend' | 'recommend' | 'continue-testing' | 'reject';
+
+/** A code, its sentence, and the numbers the sentence rests on. */
+export interface Finding {
+  readonly code: string;
+  readonly text: string;
+  readonly numbers?: { readonly [name: string]: number | string | readonly number[] };
+}
+
+/** Candidate minus control. `interval` and `pValue` come from the same method and never contradict each other. */
+export interface Difference {
+  readonly absolute: number;
+  /** absolute / control's estimate. */
+  readonly relative: number | Insufficient;
+  readonly interval: Interval | Insufficient;
+  readonly pValue: number | Insufficient;
+}
+
+export interface MetricVariantEntry {
+  readonly variant: string;
+  /** Units behind the estimate. */
+  readonly n: number;
+  /** Rows behind the estimate where a unit has several. */
+  readonly rows?: number;
+  readonly estimate: number | Insufficient;
+  /** Interval of the estimate itself. */
+  readonly interval?: Interval | Insufficient;
+  /** Rows whose window is still open. */
+  readonly waiting?: number;
+  /** Absent for the control. */
+  readonly difference?: Difference | Insufficient;
+}
+
+export interface MetricEntry {
+  readonly name: string;
+  /** `proportion`, `mean`, `ratio`, `quantile`, `point`. */
+  readonly kind: string;
+  readonly role: 'primary' | 'secondary' | 'guardrail' | 'informational';
+  /** The test in words, for example `Welch t-test`. */
+  readonly method: string;
+  readonly variants: readonly MetricVariantEntry[];
+}
+
+export interface VariantEntry {
+  readonly name: string;
+  readonly units: number;
+  readonly requests: number;
+  /** Share of units, 0..1. */
+  readonly share: number;
+  readonly expectedShare: number;
+  /** Rates 0..1. */
+  readonly failureRate: number | Insufficient;
+  readonly callerFailureRate: number | Insufficient;
+  readonly fallbackRate: number | Insufficient;
+  readonly attemptMs: LatencyEntry | Insufficient;
+  readonly callerMs: LatencyEntry | Insufficient;
+}
+
+export interface LatencyEntry {
+  readonly mean: number;
+  readonly p50: number;
+  readonly p95: number;
+  readonly p99: number;
+}
+
+export interface CheckEntry {
+  readonly ok: boolean;
+  readonly text: string;
+  readonly numbers?: Finding['numbers'];
+}
+
+export interface CriterionEntry {
+  readonly text: string;
+  readonly role: 'primary' | 'secondary' | 'guardrail';
+  readonly variant: string;
+  /** `met` / `not-met` when the whole interval lies on one side of the limit. */
+  readonly outcome: 'met' | 'not-met' | 'undecided';
+  readonly estimate: number | Insufficient;
+  readonly limit: number | Insufficient;
+  readonly interval: Interval | Insufficient;
+  /** Probability that the criterion holds, normal approximation, flat prior. */
+  readonly probability: number | Insufficient;
+}
+
+export interface NetValue {
+  readonly estimate: number;
+  /** `unbounded` when no term has a known spread. */
+  readonly interval: Interval;
+  /** P(net > `threshold`), normal approximation, flat prior. */
+  readonly probabilityAbove: number | Insufficient;
+  readonly threshold: number;
+  /** Terms whose noise is unknown and therefore missing from the interval. */
+  readonly omits: readonly string[];
+}
+
+export interface ValueTermEntry {
+  readonly name: string;
+  readonly metric: string;
+  readonly estimate: number | Insufficient;
+  /** Share of the net value's variance, 0..1. */
+  readonly varianceShare: number | Insufficient;
+}
+
+export interface ValueEntry {
+  readonly variant: string;
+  readonly unit: string;
+  readonly net: NetValue | Insufficient;
+  readonly terms: readonly ValueTermEntry[];
+}
+
+export interface Verdict {
+  readonly kind: VerdictKind;
+  /** The variant the verdict speaks of. */
+  readonly variant: string;
+  readonly recommendation: Recommendation;
+  /** What the customary rule on point estimates would have said. */
+  readonly pointRule: Recommendation | Insufficient;
+  /** Weightiest first. */
+  readonly reasons: readonly Finding[];
+}
+
+/** One figure that somebody published, beside what its own inputs give. */
+export interface PublishedFigure {
+  readonly name: string;
+  /** The place the figure was quoted at. */
+  readonly source: string;
+  readonly published: number;
+  readonly recomputed: number | Insufficient;
+  /** The sum in words, for example `1851 / 2500`. */
+  readonly formula: string;
+  /** True when the recomputed figure rounds to the published one at the digits it was published with. */
+  readonly reproduced: boolean;
+  /** What the figure is instead, where something in the document gives it. */
+  readonly note?: string;
+}
+
+/** One report. Shares and rates are 0..1; absent answers are `{kind: "insufficient", reason}`, never null or NaN. */
+export interface Report {
+  readonly experiment: string;
+  readonly namespace: string;
+  readonly control: string;
+  readonly unit: 'unit' | 'request';
+  /** ISO 8601; absent for summaries without times. */
+  readonly from?: string;
+  readonly to?: string;
+  readonly variants: readonly VariantEntry[];
+  readonly checks: {
+    readonly sampleRatio: { readonly pValue: number | Insufficient; readonly ok: boolean } & CheckEntry;
+    readonly [name: string]: CheckEntry;
+  };
+  readonly metrics: readonly MetricEntry[];
+  readonly criteria: readonly CriterionEntry[];
+  /** For the first candidate; further candidates stand in `values`. */
+  readonly value: ValueEntry;
+  readonly values: readonly ValueEntry[];
+  readonly segments: readonly {
+    readonly segment: string;
+    readonly value: string;
+    readonly metrics: readonly MetricEntry[];
+  }[];
+  readonly findings: readonly Finding[];
+  readonly verdict: Verdict;
+  /** Only for analyses of published tables: every quoted figure beside the recomputed one. */
+  readonly published?: readonly PublishedFigure[];
+}

@@ -1,0 +1,34 @@
+// The door of evidence: what happened, how it is recorded, and how it becomes numbers.
+export { jointSql, type MetricRows, metricsSql, scopesSql, unitMetricStep, unitsSql } from './aggregate-sql.ts';
+export { assembleVariants, makeSummary, type SummarisedMetric, type SummaryAnswers } from './make-summary.ts';
+export { type ParseOutcomesOptions, parseOutcomes } from './outcome.ts';
+export type { AnalysisPlan, EpochAllocation } from './plan.ts';
+export type { Analytics, EvidenceLog, EvidenceLogStatus, Observer, UnitHasher } from './ports.ts';
+export type {
+  Attempt,
+  Envelope,
+  Json,
+  LogRecord,
+  MirrorRecord,
+  NewRecord,
+  OutcomeRecord,
+  OutcomeSubject,
+  PredictionEndRecord,
+  PredictionRecord,
+  Reason,
+  Scalar,
+  WriterEndRecord,
+} from './record.ts';
+export { type DecodedRecord, decodeRecord, encodeRecord } from './record-codec.ts';
+export { largestValue, quoted, type SqlStep } from './sql-text.ts';
+export type {
+  EpochUnits,
+  EvidenceHealth,
+  ExperimentSummary,
+  Insufficient,
+  LatencySummary,
+  MetricSummary,
+  SegmentSummary,
+  VariantSummary,
+} from './summary.ts';
+export { type SqlRow, type SummaryQuery, type SummarySql, summarySql } from './summary-sql.ts';

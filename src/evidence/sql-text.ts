@@ -1,0 +1,61 @@
+// How names, numbers and stable sums are spelt in SQL: the few places another engine would spell differently.
+
+/** One derived table; steps run in order, each may read those before it. */
+export interface SqlStep {
+  readonly table: string;
+  readonly select: string;
+}
+
+/** Numbers beyond this are no measurements: their squares leave the range of doubles. They count as missing. */
+export const largestValue: number = 1e100;
+
+/** A text literal. */
+export function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** A literal of type DOUBLE. @throws RangeError for a number that is not finite. */
+export function double(value: number): string {
+  if (!Number.isFinite(value)) throw new RangeError(`value is ${value}, must be finite`);
+  return `CAST(${value} AS DOUBLE)`;
+}
+
+/** The member `name` of the JSON object `column`, as JSON; NULL when absent. */
+export function jsonMember(column: string, name: string): string {
+  // A JSON pointer, because it has the smallest escaping rules (RFC 6901).
+  return `json_extract(${column}, ${quoted(`/${name.replaceAll('~', '~0').replaceAll('/', '~1')}`)})`;
+}
+
+/** A JSON number or boolean as DOUBLE; NULL for anything else. */
+export function jsonNumber(json: string): string {
+  return (
+    `(CASE json_type(${json}) WHEN 'BOOLEAN' THEN CAST(${json} = CAST('true' AS JSON) AS DOUBLE) ` +
+    `WHEN 'VARCHAR' THEN NULL WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL WHEN 'NULL' THEN NULL ` +
+    `ELSE try_cast(${json} AS DOUBLE) END)`
+  );
+}
+
+/** A JSON text as VARCHAR; NULL for anything else. */
+export function jsonText(json: string): string {
+  return `(CASE json_type(${json}) WHEN 'VARCHAR' THEN json_extract_string(${json}, '$') END)`;
+}
+
+/** Any JSON scalar as people would write it; NULL when absent. */
+export function jsonLabel(json: string): string {
+  return `json_extract_string(${json}, '$')`;
+}
+
+/** Mean with a compensated sum: a mean of 1e9 with a spread of 1 keeps its digits. */
+export function mean(sql: string): string {
+  return `favg(${sql})`;
+}
+
+/** Sum of squared deviations from the mean, one pass after Welford; NULL for no rows. */
+export function squaredDeviations(sql: string): string {
+  return `var_pop(${sql}) * count(${sql})`;
+}
+
+/** Sum of products of deviations over rows where both are there. */
+export function codeviations(a: string, b: string): string {
+  return `covar_pop(${a}, ${b}) * regr_count(${a}, ${b})`;
+}

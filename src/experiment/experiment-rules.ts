@@ -1,0 +1,222 @@
+// What does one key of an experiment file mean for another? Looks at every sound part, even of a file that has faults elsewhere.
+import {
+  checkTypes,
+  type Expression,
+  linearForm,
+  parseExpression,
+  splitCriterion,
+  type ValueType,
+} from '../expression/index.ts';
+import { builtInFields, type Capture, type Metric } from './experiment.ts';
+import { type SpecForm, specParts } from './experiment-schema.ts';
+import { breach, type Fault, faultAt, type Path, suggest } from './faults.ts';
+
+type SoundParts = { readonly [key in keyof SpecForm]?: SpecForm[key] };
+
+/** Words that mean something of their own in expressions and criteria. */
+const reservedWords: ReadonlySet<string> = new Set([
+  'outcome',
+  'control',
+  'net_value',
+  'per',
+  'and',
+  'or',
+  'not',
+  'true',
+  'false',
+]);
+
+/** Every broken rule between the parts of a raw document. A part that breaks its own schema is left to the schema. */
+export function findRuleFaults(raw: unknown): readonly Fault[] {
+  const spec = entryOf(raw, 'spec');
+  if (spec === undefined) return [];
+  const parts: Record<string, unknown> = {};
+  for (const [key, schema] of Object.entries(specParts)) {
+    const result = schema.safeParse(entryOf(spec, key));
+    if (result.success) parts[key] = result.data;
+  }
+  const sound = parts as SoundParts;
+  return [
+    ...variantFaults(sound),
+    ...controlFaults(sound, entryOf(spec, 'variants')),
+    ...coverageFaults(sound, entryOf(spec, 'coverage')),
+    ...captureFaults(sound),
+    ...metricFaults(sound),
+    ...valueFaults(sound),
+    ...criterionFaults(sound),
+    ...contextFaults(sound),
+  ];
+}
+
+function entryOf(raw: unknown, key: string): unknown {
+  return raw !== null && typeof raw === 'object' && Object.hasOwn(raw, key)
+    ? (raw as Record<string, unknown>)[key]
+    : undefined;
+}
+
+function* variantFaults({ variants }: SoundParts): Iterable<Fault> {
+  if (variants === undefined) return;
+  const names = variants.map((variant) => variant.name);
+  for (const [index, name] of names.entries())
+    if (names.indexOf(name) !== index)
+      yield breach(['spec', 'variants', index, 'name'], {
+        value: name,
+        rule: 'unlike the names of the variants before it',
+      });
+  if (variants.every((variant) => variant.weight === 0))
+    yield faultAt(['spec', 'variants'], 'have weights that are all 0, at least one must be > 0');
+}
+
+/** Looks at the names as written: a fault elsewhere in a variant must not hide a wrong control. */
+function* controlFaults({ control }: SoundParts, variants: unknown): Iterable<Fault> {
+  if (control === undefined || !Array.isArray(variants)) return;
+  const names = variants.map((variant) => entryOf(variant, 'name')).filter((name) => typeof name === 'string');
+  if (!names.includes(control))
+    yield faultAt(
+      ['spec', 'control'],
+      `is ${JSON.stringify(control)}, which is no variant, ${suggest(control, names)}`,
+    );
+}
+
+function* coverageFaults({ coverage, ramp }: SoundParts, written: unknown): Iterable<Fault> {
+  const first = ramp?.coverage[0];
+  if (written !== undefined && coverage !== undefined && first !== undefined && coverage !== first)
+    yield breach(['spec', 'coverage'], {
+      value: coverage,
+      rule: `absent or ${first}, the first step of spec.ramp.coverage`,
+    });
+}
+
+function* captureFaults({ capture = [] }: SoundParts): Iterable<Fault> {
+  for (const { name, source, from } of capture) {
+    const path = ['spec', 'capture', name];
+    if (builtInFields.includes(name)) yield faultAt(path, 'is the name of a built-in field, must be another');
+    else if (reservedWords.has(name)) yield faultAt(path, 'is a reserved word, must be another name');
+    if (from === 'request' && (name === 'prediction' || name === 'confidence'))
+      yield breach([...path, 'from'], { value: from, rule: `reply, because ${name} is what the model said` });
+    if (source.kind === 'header' && from === 'reply' && source.name.startsWith('x-assay-'))
+      yield breach([...path, 'header'], { value: source.name, rule: 'a header that the gateway does not set itself' });
+  }
+}
+
+function* metricFaults({ metrics = [], capture }: SoundParts): Iterable<Fault> {
+  const captures = capture ?? [];
+  for (const { name, definition } of metrics) {
+    const path = ['spec', 'metrics', name];
+    if (builtInFields.includes(name)) yield faultAt(path, 'is the name of a built-in field, must be another');
+    else if (reservedWords.has(name)) yield faultAt(path, 'is a reserved word, must be another name');
+    const known = [...builtInFields, ...captures.map((each) => each.name), 'outcome.TYPE'];
+    yield* expressionFaults(definition.expression, {
+      path: [...path, definition.kind],
+      known,
+      type: (word) => (word.startsWith('outcome.') && word !== 'outcome.TYPE' ? 'any' : recordType(word, captures)),
+      accepts: ['number', 'boolean', 'any'],
+    });
+  }
+}
+
+/** Type of a name that stands for something in a prediction record. */
+function recordType(word: string, captures: readonly Capture[]): ValueType | undefined {
+  if (builtInFields.includes(word)) return 'number';
+  const found = captures.find((each) => each.name === word);
+  if (found === undefined) return undefined;
+  return found.threshold === undefined ? 'any' : 'number';
+}
+
+function* valueFaults({ value, metrics }: SoundParts): Iterable<Fault> {
+  if (value === undefined || metrics === undefined) return;
+  const names = metrics.map((metric) => metric.name);
+  for (const term of value.terms)
+    if (!names.includes(term.metric))
+      yield faultAt(
+        ['spec', 'value', 'terms', term.name, term.metric],
+        `names no metric, ${suggest(term.metric, names)}`,
+      );
+  if (value.terms.length === 0)
+    yield breach(['spec', 'value', 'terms'], { value: {}, rule: 'a mapping of at least one term' });
+}
+
+function* criterionFaults({ decision, metrics, value }: SoundParts): Iterable<Fault> {
+  if (decision === undefined || metrics === undefined) return;
+  const known = criterionNames(metrics, value !== undefined);
+  for (const role of ['primary', 'secondary', 'guardrails'] as const)
+    for (const [index, text] of decision[role].entries()) {
+      const path = ['spec', 'decision', role, index];
+      const parsed = yield* expressionFaults(text, {
+        path,
+        known,
+        type: (word) => (known.includes(word) ? 'number' : undefined),
+        accepts: ['boolean'],
+      });
+      if (parsed === undefined) continue;
+      const criterion = splitCriterion(parsed);
+      if (criterion.kind === 'error') {
+        yield expressionFault(path, { text, message: criterion.message });
+        continue;
+      }
+      const sides = [criterion.left, criterion.right].map((side) => linearForm(side, (word) => known.includes(word)));
+      const crooked = sides.find((side) => side.kind === 'not-linear');
+      if (crooked !== undefined) yield expressionFault(path, { text, message: crooked.message });
+      else if (sides.every((side) => side.kind === 'linear' && Object.keys(side.coefficients).length === 0))
+        yield expressionFault(path, { text, message: 'a criterion must name a metric' });
+    }
+}
+
+function criterionNames(metrics: readonly Metric[], hasValue: boolean): readonly string[] {
+  const names = metrics.map((metric) => metric.name);
+  return [...names, ...names.map((name) => `control.${name}`), ...(hasValue ? ['net_value'] : [])];
+}
+
+/** Segments and exclusions may only use what was known before any variant had a say; anything else biases the comparison. */
+function* contextFaults({ segments = [], exclude = [], capture }: SoundParts): Iterable<Fault> {
+  const captures = capture ?? [];
+  const context = captures.filter((each) => each.from === 'request').map((each) => each.name);
+  for (const [index, name] of segments.entries()) {
+    const path = ['spec', 'segments', index];
+    if (segments.indexOf(name) !== index) yield breach(path, { value: name, rule: 'unlike the segments before it' });
+    else if (captures.some((each) => each.name === name && each.from === 'reply'))
+      yield breach(path, { value: name, rule: 'captured from the request, because a reply depends on the variant' });
+    else if (!context.includes(name))
+      yield faultAt(
+        path,
+        `is ${JSON.stringify(name)}, which is not captured from the request, ${suggest(name, context)}`,
+      );
+  }
+  for (const [index, text] of exclude.entries())
+    yield* expressionFaults(text, {
+      path: ['spec', 'exclude', index],
+      known: context,
+      type: (word) => (context.includes(word) ? recordType(word, captures) : undefined),
+      accepts: ['boolean', 'number', 'any'],
+    });
+}
+
+interface ExpressionRules {
+  readonly path: Path;
+  readonly known: readonly string[];
+  readonly type: (name: string) => ValueType | undefined;
+  readonly accepts: readonly ValueType[];
+}
+
+function* expressionFaults(text: string, rules: ExpressionRules): Generator<Fault, Expression | undefined> {
+  const parsed = parseExpression(text);
+  if (parsed.kind === 'error') {
+    yield expressionFault(rules.path, { text, message: parsed.message });
+    return undefined;
+  }
+  const typed = checkTypes(parsed.expression, rules.type, { known: rules.known });
+  if (typed.kind === 'error') {
+    yield expressionFault(rules.path, { text, message: typed.message });
+    return undefined;
+  }
+  if (!rules.accepts.includes(typed.type)) {
+    yield expressionFault(rules.path, { text, message: `it gives ${typed.type}, must give ${rules.accepts[0]}` });
+    return undefined;
+  }
+  return parsed.expression;
+}
+
+function expressionFault(path: Path, { text, message }: { readonly text: string; readonly message: string }): Fault {
+  const shown = text.length <= 80 ? text : `${text.slice(0, 77)}...`;
+  return faultAt(path, `is ${JSON.stringify(shown)}: ${message}`);
+}

@@ -1,0 +1,100 @@
+// What may stand in an experiment file: the schema of the whole, which also fills in the defaults and gives the normal form.
+// What one key means for another (the control is a variant, a criterion names a metric) stands in experiment-rules.ts.
+import { z } from 'zod';
+import {
+  decisionSchema,
+  expressionText,
+  metricsSchema,
+  planSchema,
+  rampSchema,
+  valueSchema,
+} from './analysis-schema.ts';
+import type { Experiment } from './experiment.ts';
+import { closed, labelName, text, wordName } from './schema-parts.ts';
+import { captureSchema, routeSchema, unitSchema, variantsSchema } from './traffic-schema.ts';
+
+/** `spec` in normal form; what stays undefined gets its default from other keys. */
+export interface SpecForm
+  extends Pick<
+    Experiment,
+    'hypothesis' | 'route' | 'unit' | 'control' | 'variants' | 'decision' | 'plan' | 'segments' | 'exclude'
+  > {
+  readonly salt: string | undefined;
+  readonly layer: string | undefined;
+  readonly coverage: number | undefined;
+  readonly capture: Experiment['capture'] | undefined;
+  readonly metrics: Experiment['metrics'] | undefined;
+  readonly value: Experiment['value'] | undefined;
+  readonly ramp: Experiment['ramp'] | undefined;
+}
+
+/** A whole document in normal form. */
+export interface DocumentForm {
+  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly spec: SpecForm;
+}
+
+/** The parts of `spec`, each with its own schema, so that rules can look at the sound parts of a file that has faults elsewhere. */
+export const specParts: { readonly [key in keyof SpecForm]: z.ZodType<SpecForm[key]> } = {
+  hypothesis: z
+    .string({ error: 'text of at most 2000 characters' })
+    .max(2000, { error: 'text of at most 2000 characters' })
+    .default('')
+    .describe('What is expected, in one sentence'),
+  salt: text(200, 'a salt').optional().describe('Seeds the assignment; default namespace/name'),
+  layer: labelName.optional().describe('Group of mutually exclusive experiments'),
+  route: routeSchema,
+  unit: unitSchema,
+  control: z.string({ error: 'the name of one variant' }).describe('Name of the control variant'),
+  variants: variantsSchema,
+  coverage: z
+    .number({ error: 'a number in [0, 1]' })
+    .min(0, { error: 'a number in [0, 1]' })
+    .max(1, { error: 'a number in [0, 1]' })
+    .optional()
+    .describe('Share of units taken in at start'),
+  capture: captureSchema.optional(),
+  metrics: metricsSchema.optional(),
+  value: valueSchema.optional(),
+  decision: decisionSchema.prefault({} as never),
+  ramp: rampSchema.optional(),
+  plan: planSchema,
+  segments: z
+    .array(wordName, { error: 'a list of captured names' })
+    .max(20, { error: 'a list of at most 20 captured names' })
+    .default([])
+    .describe('The report is split by these'),
+  exclude: z
+    .array(expressionText, { error: 'a list of expressions' })
+    .max(20, { error: 'a list of at most 20 expressions' })
+    .default([])
+    .describe('Predictions for which one is true are left out'),
+};
+
+const strings = z.record(z.string(), z.string({ error: 'text' }), { error: 'a mapping of names to text' }).optional();
+
+/** One whole experiment document. */
+export const documentSchema: z.ZodType<DocumentForm> = closed(
+  {
+    $schema: z.string({ error: 'the address of a JSON Schema' }).optional(),
+    apiVersion: z.literal('assay.dev/v1alpha1', { error: '"assay.dev/v1alpha1"' }),
+    kind: z.literal('Experiment', { error: '"Experiment"' }),
+    metadata: closed(
+      { name: labelName, namespace: labelName.default('default'), labels: strings, annotations: strings },
+      'a mapping with name, namespace',
+    ),
+    spec: closed(specParts, 'a mapping with route, unit, control, variants and more'),
+  },
+  'a mapping with apiVersion, kind, metadata, spec',
+);
+
+/** JSON Schema (draft 2020-12) of an experiment file, for editors. */
+export function makeExperimentSchema(): Record<string, unknown> {
+  const { $schema, ...schema } = z.toJSONSchema(documentSchema, { io: 'input' });
+  return {
+    $schema,
+    title: 'Assay experiment',
+    description: 'One A/B test between machine-learning models (assay.dev/v1alpha1)',
+    ...schema,
+  };
+}

@@ -1,0 +1,146 @@
+// How a program administers experiments, reports outcomes and reads verdicts over the HTTP API. Runs in browsers too.
+import {
+  type ActionRequest,
+  type ExperimentAction,
+  type ExperimentAnswer,
+  type ExplainAnswer,
+  fromProblem,
+  type OutcomesAnswer,
+  paths,
+} from '../api/index.ts';
+import type { Report, Verdict } from '../decision/index.ts';
+import { AssayError } from '../errors.ts';
+import type { RoutingSnapshot } from '../experiment/index.ts';
+
+/** Something that happened after a prediction; name exactly one of predictionId, requestId and unit. */
+export interface OutcomeInput {
+  /** The same id twice counts once, so a retry is safe. */
+  readonly id: string;
+  /** For example `label`, `click`, `revenue`. */
+  readonly type: string;
+  readonly value: number | string | boolean;
+  /** ISO 8601 or epoch milliseconds; default: when the server takes it. */
+  readonly time?: string | number;
+  readonly predictionId?: string;
+  readonly requestId?: string;
+  /** The unit id as callers send it; it is hashed before it is stored. */
+  readonly unit?: string;
+  readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+/** Options of `createClient`. */
+export interface ClientOptions {
+  /** For example `http://127.0.0.1:8081`. */
+  readonly server: string;
+  readonly token?: string;
+  /** Default `default`. */
+  readonly namespace?: string;
+  /** For one try, milliseconds; default 10 000. Reports of large experiments may take seconds. */
+  readonly timeoutMs?: number;
+  /** Tries after a failure that may pass; default 2, with growing pauses. */
+  readonly retries?: number;
+}
+
+/** Talks to one Assay server. Every method throws `AssayError` with the server's code, or `server-unreachable`. */
+export interface Client {
+  experiments(): Promise<readonly ExperimentAnswer[]>;
+  experiment(name: string): Promise<ExperimentAnswer>;
+  /** Creates or revises an experiment from the text of its file. */
+  apply(name: string, file: string, authorship: { author: string; reason: string }): Promise<ExperimentAnswer>;
+  act(name: string, action: ExperimentAction, request: ActionRequest): Promise<ExperimentAnswer>;
+  report(name: string): Promise<Report>;
+  verdict(name: string): Promise<Verdict>;
+  history(name: string): Promise<readonly unknown[]>;
+  explain(name: string, unit: string): Promise<ExplainAnswer>;
+  routing(): Promise<RoutingSnapshot>;
+  status(): Promise<Readonly<Record<string, unknown>>>;
+  /** Resolves once all outcomes are durable. Safe to repeat. */
+  reportOutcomes(outcomes: readonly OutcomeInput[]): Promise<OutcomesAnswer>;
+}
+
+/**
+ * Gives a client of one Assay server.
+ *
+ * @example
+ * const assay = createClient({ server: 'http://127.0.0.1:8081' });
+ * await assay.reportOutcomes([{ id: 'click-1', type: 'click', value: true, predictionId: 'p-1' }]);
+ */
+export function createClient(options: ClientOptions): Client {
+  const { timeoutMs = 10_000, retries = 2, namespace = 'default' } = options;
+  const base = options.server.replace(/\/+$/, '');
+
+  async function once(
+    method: string,
+    path: string,
+    body: string | undefined,
+    type: string,
+    query: Record<string, string>,
+  ): Promise<unknown> {
+    const search = new URLSearchParams({ ...(namespace === 'default' ? {} : { namespace }), ...query }).toString();
+    let response: Response;
+    let text: string;
+    try {
+      response = await fetch(`${base}${path}${search === '' ? '' : `?${search}`}`, {
+        method,
+        headers: {
+          accept: 'application/json',
+          ...(body === undefined ? {} : { 'content-type': type }),
+          ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+        },
+        ...(body === undefined ? {} : { body }),
+        signal: AbortSignal.timeout(timeoutMs),
+      });
+      text = await response.text();
+    } catch (cause) {
+      throw new AssayError('server-unreachable', `no Assay server answers at ${base}`, { cause });
+    }
+    const parsed = parseJson(text);
+    if (response.ok && parsed !== undefined) return parsed;
+    throw (
+      fromProblem(parsed) ??
+      new AssayError('server-unreachable', `${base}${path} answered ${response.status}, which is not an Assay answer`)
+    );
+  }
+
+  async function call<T>(
+    method: string,
+    path: string,
+    body?: unknown,
+    extra: { type?: string; query?: Record<string, string>; repeatable?: boolean } = {},
+  ): Promise<T> {
+    const text = body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body);
+    const repeatable = extra.repeatable ?? method === 'GET';
+    for (let tried = 0; ; tried += 1) {
+      try {
+        return (await once(method, path, text, extra.type ?? 'application/json', extra.query ?? {})) as T;
+      } catch (fault) {
+        if (!(fault instanceof AssayError) || !fault.retryable || !repeatable || tried >= retries) throw fault;
+        // Full jitter, so that many clients do not come back at the same moment.
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 200 * 2 ** tried));
+      }
+    }
+  }
+
+  return {
+    experiments: () => call('GET', paths.experiments),
+    experiment: (name) => call('GET', paths.experiment(name)),
+    apply: (name, file, authorship) =>
+      call('PUT', paths.experiment(name), file, { type: 'application/yaml', query: authorship }),
+    act: (name, action, request) => call('POST', paths.action(name, action), request),
+    report: (name) => call('GET', paths.report(name)),
+    verdict: (name) => call('GET', paths.verdict(name)),
+    history: (name) => call('GET', paths.history(name)),
+    explain: (name, unit) => call('GET', paths.explain(name), undefined, { query: { unit } }),
+    routing: () => call('GET', paths.routing),
+    status: () => call('GET', paths.status),
+    reportOutcomes: (outcomes) => call('POST', paths.outcomes, outcomes, { repeatable: true }),
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,196 @@
+// The control plane's HTTP face: turns requests into calls, faults into problem+json, and refuses strangers.
+
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import {
+  type ExperimentAnswer,
+  type ExplainAnswer,
+  experimentActions,
+  openApi,
+  parseActionRequest,
+  paths,
+  problemType,
+  toProblem,
+} from '../api/index.ts';
+import type { ExperimentService, ExperimentState } from '../control/index.ts';
+import type { Report } from '../decision/index.ts';
+import { AssayError } from '../errors.ts';
+import { parseExperimentFile } from '../experiment/index.ts';
+
+/** Largest body of a call, bytes. */
+const maxBodyBytes = 8 * 1024 * 1024;
+
+/** What the HTTP face needs from the rest of the process. */
+export interface HttpApiOptions {
+  readonly service: ExperimentService;
+  /** Records outcomes durably; resolves with how many. */
+  readonly recordOutcomes: (body: unknown, namespace: string) => Promise<number>;
+  readonly report: (name: string, namespace: string) => Promise<Report>;
+  readonly explain: (name: string, namespace: string, unit: string) => ExplainAnswer;
+  readonly status: () => Readonly<Record<string, unknown>>;
+  /** Sentences for what is not ready; empty when all is. */
+  readonly unready: () => readonly string[];
+  /** Without a token every caller is let in whose Host header names this machine's loopback. */
+  readonly token?: string;
+  readonly onFault: (fault: unknown) => void;
+}
+
+/** Gives the API as a fetch handler. */
+export function createHttpApi(options: HttpApiOptions): Hono {
+  const { service } = options;
+  const app = new Hono();
+
+  app.onError((fault) => {
+    if (!(fault instanceof AssayError)) options.onFault(fault);
+    const problem = toProblem(fault);
+    return new Response(JSON.stringify(problem), { status: problem.status, headers: { 'content-type': problemType } });
+  });
+  app.notFound((context) => {
+    throw new AssayError('route-unknown', `${context.req.method} ${context.req.path} is not part of the API`, {
+      fix: `Read ${paths.openApi} for what is.`,
+    });
+  });
+
+  app.get(paths.health, (context) => context.json({ status: 'alive' }));
+  app.get(paths.ready, (context) => {
+    const unready = options.unready();
+    return context.json(
+      { status: unready.length === 0 ? 'ready' : 'not-ready', reasons: unready },
+      unready.length === 0 ? 200 : 503,
+    );
+  });
+
+  app.use('*', async (context, next) => {
+    if (options.token !== undefined) {
+      if (!isSameSecret(context.req.header('authorization') ?? '', `Bearer ${options.token}`))
+        throw new AssayError('unauthorized', 'the Authorization header does not carry the token of this server');
+    } else if (!isLoopbackHost(context.req.header('host') ?? '')) {
+      // Without a token a page in a browser must not reach us under a name of its own (DNS rebinding).
+      throw new AssayError(
+        'unauthorized',
+        `the Host header is ${JSON.stringify(context.req.header('host'))}, must be a loopback name while no token is set`,
+        {
+          fix: 'Call http://127.0.0.1, or start the server with ASSAY_TOKEN.',
+        },
+      );
+    }
+    await next();
+    context.header('x-content-type-options', 'nosniff');
+    context.header('cache-control', 'no-store');
+  });
+  app.use(
+    '*',
+    bodyLimit({
+      maxSize: maxBodyBytes,
+      onError: () => {
+        throw new AssayError('body-too-large', `the body is larger than ${maxBodyBytes} bytes`);
+      },
+    }),
+  );
+
+  app.get(paths.openApi, (context) => context.json(openApi));
+  app.get(paths.status, (context) => context.json(options.status()));
+
+  app.get(paths.routing, (context) => {
+    const body = JSON.stringify(service.snapshot());
+    const etag = `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`;
+    if (context.req.header('if-none-match') === etag) return context.body(null, 304, { etag });
+    return context.body(body, 200, { 'content-type': 'application/json', etag });
+  });
+
+  app.post(paths.outcomes, async (context) => {
+    const accepted = await options.recordOutcomes(
+      await readJson(context.req.raw),
+      namespaceOf(context.req.query('namespace')),
+    );
+    return context.json({ accepted });
+  });
+
+  app.get(paths.experiments, (context) => context.json(service.list().map((state) => toAnswer(service, state))));
+  app.get(`${paths.experiments}/:name`, (context) =>
+    context.json(
+      toAnswer(service, service.get(context.req.param('name'), namespaceOf(context.req.query('namespace')))),
+    ),
+  );
+  app.put(`${paths.experiments}/:name`, async (context) => {
+    const specification = parseExperimentFile(await context.req.text(), { file: 'body' });
+    const name = context.req.param('name');
+    if (specification.name !== name)
+      throw new AssayError(
+        'request-invalid',
+        `metadata.name is "${specification.name}", must be "${name}" as in the path`,
+      );
+    const state = await service.apply(specification, {
+      author: context.req.query('author') || 'api',
+      reason: context.req.query('reason') || 'applied through the API',
+    });
+    return context.json(toAnswer(service, state));
+  });
+  for (const action of experimentActions) {
+    app.post(`${paths.experiments}/:name/${action}`, async (context) => {
+      const request = parseActionRequest(await readJson(context.req.raw));
+      const state = await service.act(action, {
+        name: context.req.param('name'),
+        namespace: namespaceOf(context.req.query('namespace')),
+        ...request,
+      });
+      return context.json(toAnswer(service, state));
+    });
+  }
+  app.get(`${paths.experiments}/:name/report`, async (context) =>
+    context.json(await options.report(context.req.param('name'), namespaceOf(context.req.query('namespace')))),
+  );
+  app.get(`${paths.experiments}/:name/verdict`, async (context) => {
+    const report = await options.report(context.req.param('name'), namespaceOf(context.req.query('namespace')));
+    return context.json(report.verdict);
+  });
+  app.get(`${paths.experiments}/:name/history`, (context) =>
+    context.json(service.history(context.req.param('name'), namespaceOf(context.req.query('namespace')))),
+  );
+  app.get(`${paths.experiments}/:name/explain`, (context) => {
+    const unit = context.req.query('unit');
+    if (!unit)
+      throw new AssayError('request-invalid', 'unit is missing, must be the unit id to explain: ?unit=user-17');
+    return context.json(options.explain(context.req.param('name'), namespaceOf(context.req.query('namespace')), unit));
+  });
+  return app;
+}
+
+const namespaceOf = (query: string | undefined): string => query || 'default';
+
+/** Gives an experiment as the API shows it. */
+function toAnswer(service: ExperimentService, state: ExperimentState): ExperimentAnswer {
+  const { experiment } = state;
+  return {
+    namespace: experiment.namespace,
+    name: experiment.name,
+    state: state.state,
+    revision: state.revision,
+    coverage: state.coverage,
+    epoch: state.epoch,
+    allocation: state.allocation,
+    ...(state.startedAtMs === null ? {} : { startedAt: new Date(state.startedAtMs).toISOString() }),
+    ...(state.endedAtMs === null ? {} : { endedAt: new Date(state.endedAtMs).toISOString() }),
+    specification: experiment,
+    drift: service.drift(experiment.name, experiment.namespace),
+  };
+}
+
+async function readJson(request: Request): Promise<unknown> {
+  const text = await request.text();
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new AssayError('request-invalid', `the body is not JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function isSameSecret(given: string, wanted: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(wanted));
+}
+
+function isLoopbackHost(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(host);
+}
