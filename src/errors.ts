@@ -43,7 +43,8 @@ export type ErrorCode =
   | 'file-unreadable'
   | 'input-invalid'
   | 'usage-invalid'
-  | 'server-unreachable';
+  | 'server-unreachable'
+  | 'interrupted';
 
 /** What each code means and what to do about it. */
 export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
@@ -150,6 +151,7 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     'No Assay server answers at this address.',
     'Start one with `assay serve`, or name it with --server.',
   ),
+  interrupted: kind(500, true, 'A signal ended the command before it was done.', 'Run it again.'),
 };
 
 /** Options of an `AssayError`. */

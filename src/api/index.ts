@@ -7,4 +7,4 @@ export {
 } from './messages.ts';
 export { openApi } from './openapi.ts';
 export { fromProblem, type Problem, problemType, toProblem } from './problem.ts';
-export { apiPrefix, type ExperimentAction, experimentActions, paths } from './routes.ts';
+export { type ExperimentAction, experimentActions, paths } from './routes.ts';

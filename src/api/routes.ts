@@ -1,7 +1,7 @@
 // Where the control plane answers: every path of the HTTP API, shared by the server, the SDK and the page.
 
 /** Prefix of all versioned paths. */
-export const apiPrefix = '/api/v1';
+const apiPrefix = '/api/v1';
 
 /** Steps a person or a program can ask for on one experiment. */
 export const experimentActions = ['start', 'pause', 'resume', 'ramp', 'promote', 'roll-back', 'stop'] as const;

@@ -181,6 +181,18 @@ describe('decide', () => {
     expect(decide(orElse, ask)).toEqual(decide(prepared, ask));
   });
 
+  it('ends coverage and ranges before their limit, as half-open intervals do', () => {
+    const unit = { sources: [{ kind: 'request' }], orElse: 'control' as const };
+    const at = (coverage: number, ...draws: number[]) =>
+      decide(prepareAssignment({ ...experiment, unit, coverage }), { ...ask, random: () => draws.shift()! });
+    const step = 1 / total;
+    expect(at(0.5, 0.5, 0)).toMatchObject({ reason: 'not-covered' });
+    expect(at(0.5, 0.5 - step, 0)).toMatchObject({ reason: 'split' });
+    expect(at(0, 0, 0)).toMatchObject({ reason: 'not-covered' });
+    expect(at(1, 0, 0.5 - step)).toMatchObject({ variant: 'a' });
+    expect(at(1, 0, 0.5)).toMatchObject({ variant: 'b' });
+  });
+
   it('covers the last bucket and the largest random number', () => {
     const always = prepareAssignment({ ...experiment, unit: { sources: [{ kind: 'request' }], orElse: 'control' } });
     const answer = decide(always, { unit: null, forced: null, random: () => 1 - 2 ** -53 });
@@ -189,6 +201,14 @@ describe('decide', () => {
 });
 
 describe('prepareAssignment', () => {
+  it('rounds the coverage to the nearest bucket', () => {
+    const limits = [0, 0.05, 0.2, 2 ** -33, 2 ** -34, 1].map(
+      (coverage) => prepareAssignment({ ...experiment, coverage }).coverageLimit,
+    );
+    // 0.05 x 2^32 = 214748364.8 and 0.2 x 2^32 = 858993459.2.
+    expect(limits).toEqual([0, 214748365, 858993459, 1, 0, total]);
+  });
+
   it('refuses a coverage that is no share', () => {
     for (const coverage of [-0.1, 1.1, Number.NaN]) {
       expect(() => prepareAssignment({ ...experiment, coverage })).toThrow(

@@ -21,8 +21,8 @@ interface DemoCommandOptions {
 export async function demoCommand(options: DemoCommandOptions): Promise<void> {
   const serviceMs = options.serviceMs === undefined ? undefined : parseServiceMs(options.serviceMs);
   const stop = new AbortController();
-  process.once('SIGINT', () => stop.abort());
-  process.once('SIGTERM', () => stop.abort());
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => stop.abort(new AssayError('interrupted', `the demo was ended by ${signal}`)));
   await runDemo({
     requests: options.requests,
     workers: options.workers,

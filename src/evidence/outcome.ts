@@ -1,6 +1,7 @@
 // What a reporter may say about something that happened afterwards: the parser every outcome passes once.
 import { AssayError } from '../errors.ts';
 import type { Json, OutcomeRecord, OutcomeSubject, Scalar } from './record.ts';
+import { largestValue } from './sql-text.ts';
 
 /** Options of `parseOutcomes`. */
 export interface ParseOutcomesOptions {
@@ -94,6 +95,9 @@ function parseOutcome(item: unknown, at: Place): OutcomeRecord | undefined {
   if (!isScalar(item.value)) fault('value', 'must be a number, text or boolean');
   else if (typeof item.value === 'string' && item.value.length > limits.text) {
     fault('value', `must have at most ${limits.text} characters`);
+  }
+  if (typeof item.value === 'number' && Math.abs(item.value) > largestValue) {
+    fault('value', `must be at most ${largestValue} in size`);
   }
   const timeMs = parseTime(item.time, options.nowMs);
   if (typeof timeMs === 'string') fault('time', timeMs);

@@ -58,7 +58,7 @@ export interface ExpressionError {
 }
 
 /** The parts of a node, in reading order. */
-export function partsOf(expression: Expression): readonly Expression[] {
+function partsOf(expression: Expression): readonly Expression[] {
   switch (expression.kind) {
     case 'number':
     case 'text':

@@ -103,12 +103,12 @@ describe('compileToSql', () => {
   });
 
   it('reads a decimal literal as the double JavaScript reads', async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }), async (value) => {
-        expect(await inSql(parsed(`${value}`), [{}])).toEqual([value]);
-      }),
-      { numRuns: 200 },
-    );
+    // Among two thousand such numbers some thirty are a bit off when written bare, as DECIMAL.
+    const golden = Array.from({ length: 2000 }, (_, index) => ((index * 0.6180339887498949) % 1) * 10 ** (index % 7));
+    const numbers = [...golden, 5e-324, Number.MAX_VALUE, 2 ** 53, 0.1 + 0.2];
+    const columns = numbers.map((number) => compileToSql(parsed(`${number}`), { resolve }));
+    const reader = await connection.runAndReadAll(`SELECT ${columns.join(', ')}`);
+    expect(reader.getRows()[0]).toEqual(numbers);
   });
 
   it('costs no more than the length of the expression, however it is nested', async () => {
@@ -129,8 +129,8 @@ describe('compileToSql', () => {
     const levels = { '(x == ': 48, 'not not (': 16, 'log(1 / ': 24 };
     for (const [open, close, answer] of nests) {
       const depth = (levels as Readonly<Record<string, number>>)[open] ?? 48;
-      const expression = parsed(open.repeat(depth) + 'x' + close.repeat(depth));
-      const half = parsed(open.repeat(depth / 2) + 'x' + close.repeat(depth / 2));
+      const expression = parsed(`${open.repeat(depth)}x${close.repeat(depth)}`);
+      const half = parsed(`${open.repeat(depth / 2)}x${close.repeat(depth / 2)}`);
       const lengths = [expression, half].map((nested) => compileToSql(nested, { resolve }).length);
       expect(lengths[0]).toBeLessThan(3 * lengths[1]!);
       // Twice the work per level would take DuckDB days here.

@@ -173,7 +173,7 @@ function wilson(sample: Proportion, alpha: number): [number, number] {
 }
 
 /** Returns a proportion. @throws RangeError unless 0 <= successes <= n, both finite. */
-export function requireProportion(name: string, sample: Proportion): Proportion {
+function requireProportion(name: string, sample: Proportion): Proportion {
   requireNonNegative(`${name}.n`, sample.n);
   if (!(sample.successes >= 0 && sample.successes <= sample.n)) {
     refuse(`${name}.successes`, sample.successes, `in 0..${sample.n}`);

@@ -1,5 +1,5 @@
 // The door of src/cli/render: reports, plots and progress for a terminal.
-export { formatCount, formatQuantity, type TerminalStyle, terminalStyle, type Unit, wrapText } from './format.ts';
+export { formatCount, formatQuantity, type TerminalStyle, terminalStyle, wrapText } from './format.ts';
 export { metricUnits } from './metric-unit.ts';
-export { createProgress, type Progress, type ProgressStream } from './progress.ts';
-export { type RenderReportOptions, renderReport } from './report.ts';
+export { createProgress, type ProgressStream } from './progress.ts';
+export { renderReport } from './report.ts';
