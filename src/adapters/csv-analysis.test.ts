@@ -170,10 +170,28 @@ describe('a table in a file', () => {
       { metrics: [{ name: 'value', kind: 'proportion' }] },
       'row 3: value is 2, must be 0 or 1',
     ],
-    ['rows of different lengths', 'user,version,value\n1,a,1\n2,b,1\n3,a,1,9,9\n4,b\n', {}, 'cannot be understood'],
+    [
+      'too many cells',
+      'user,version,value\n1,a,1\n2,b,1\n3,a,1,9,9\n',
+      {},
+      'row 4: it has not 3 cells as the header has',
+    ],
+    ['too few cells', 'user,version,value\n1,a,1\n2,b\n', {}, 'row 3: it has not 3 cells as the header has'],
+    ['an open quote', 'user,version,value\n1,a,1\n2,"b,1\n', {}, 'row 3: a quote is not closed'],
+    ['a column twice', 'user,version,value,value\n1,a,1,1\n', {}, "column 'value' stands twice"],
+    ['a column without a name', 'user,version,value,\n1,a,1,1\n', {}, 'column 4 of '],
   ])('with %s is refused with place and rule', async (_, text, changes, message) => {
     const refused = await table(text, changes).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: 'input-invalid', message: expect.stringContaining(message) });
+  });
+
+  it('that is not UTF-8 is refused with its row', async () => {
+    files += 1;
+    const file = join(directory, `${files}.csv`);
+    await writeFile(file, Buffer.from('user,version,value\n1,a,1\n2,b\xff,1\n', 'latin1'));
+    const metrics = [{ name: 'value', kind: 'mean' }] as const;
+    const refused = summariseTable({ file, unit: 'user', variant: 'version', control: 'a', metrics });
+    await expect(refused).rejects.toThrow('row 3: the text is not UTF-8');
   });
 
   it('with more variants than a test can have is refused', async () => {

@@ -16,6 +16,7 @@ import {
   unitMetricStep,
   unitsSql,
 } from '../evidence/index.ts';
+import { type CsvHeader, csvFault, readCsvHeader } from './csv-header.ts';
 import { type DuckdbSession, openDuckdbSession } from './duckdb-session.ts';
 
 /** What to read from a table. */
@@ -71,15 +72,16 @@ async function requireReadable(file: string): Promise<void> {
 /** Table `line`: row (as people count), unit, variant, and the metrics as text (tN). */
 async function loadRows(session: DuckdbSession, analysis: TableAnalysis, file: string): Promise<void> {
   const isParquet = extname(file).toLowerCase() === '.parquet';
-  const source = isParquet
-    ? `read_parquet(${quoted(file)})`
-    : `read_csv(${quoted(file)}, header = true, all_varchar = true, sample_size = 20480)`;
+  const header = isParquet ? undefined : await readCsvHeader(file);
+  const source = header === undefined ? `read_parquet(${quoted(file)})` : csvSource(file, header);
   const fail = (cause: unknown): never => {
-    const [first] = (cause as Error).message.split('\n');
-    throw new AssayError('input-invalid', `${file} cannot be understood: ${first}`, { cause });
+    const { message } = cause as Error;
+    const what = header === undefined ? message.split('\n')[0] : csvFault(message, header.columns.length);
+    throw new AssayError('input-invalid', `${file} cannot be understood: ${what}`, { cause, fix: countedFrom });
   };
-  const described = await session.read(`DESCRIBE SELECT * FROM ${source}`).catch(fail);
-  const columns = described.map((row) => row.column_name as string);
+  const columns =
+    header?.columns ??
+    (await session.read(`DESCRIBE SELECT * FROM ${source}`).catch(fail)).map((row) => row.column_name as string);
   const { unit, variant, metrics } = analysis;
   if (metrics.length === 0) throw new AssayError('input-invalid', 'metrics is empty, must name at least one column');
   const names = metrics.map(({ name }) => name);
@@ -105,6 +107,14 @@ async function loadRows(session: DuckdbSession, analysis: TableAnalysis, file: s
       `${column} is empty, must be the name of a ${missing.is_unit === 1 ? 'unit' : 'variant'}`,
     );
   }
+}
+
+function csvSource(file: string, { delimiter, columns }: CsvHeader): string {
+  const types = columns.map((name) => `${identifier(name)}: 'VARCHAR'`);
+  return (
+    `read_csv(${quoted(file)}, auto_detect = false, header = true, delim = ${quoted(delimiter)}, ` +
+    `quote = '"', escape = '"', columns = {${types.join(', ')}})`
+  );
 }
 
 async function requireColumn(

@@ -69,11 +69,21 @@ const scalar = (json: string): string =>
 /** A caller who hung up is no failure of the variant. */
 const failure = (error: string): string => `CASE WHEN ${error} <> 'aborted' THEN 1 ELSE 0 END`;
 
-/** A replayed record is dropped, whether it comes in a later batch or in the same. */
-const loadIncoming = `CREATE OR REPLACE TEMP TABLE incoming AS SELECT r.* FROM (
+/** A step of its own, because DuckDB would read the JSON again for every field that a filter beside it names. */
+const readLines = `CREATE OR REPLACE TEMP TABLE arrived AS SELECT r.* FROM (
     SELECT json_transform(l.line, '${recordShape}') AS r FROM (SELECT unnest(string_split($lines, chr(10))) AS line) l WHERE json_valid(l.line)
-  ) t WHERE t.r.v = 1 AND t.r.sequence > coalesce((SELECT a.sequence FROM applied a WHERE a.writer = t.r.writer), 0)
-  QUALIFY row_number() OVER (PARTITION BY t.r.writer, t.r.sequence) = 1`;
+  ) t`;
+const countReplays = 'SELECT count(*) - count(DISTINCT (i.writer, i.sequence)) AS replays FROM arrived i';
+/** Costs as much as all the rest, so only where it must be. */
+const dropReplays = [
+  'CREATE OR REPLACE TEMP TABLE once AS SELECT i.* FROM arrived i QUALIFY row_number() OVER (PARTITION BY i.writer, i.sequence) = 1',
+  'CREATE OR REPLACE TEMP TABLE arrived AS SELECT o.* FROM once o',
+  'DROP TABLE once',
+];
+/** Records of the batch that were not taken in before. */
+const incoming =
+  'arrived i LEFT JOIN applied a ON a.writer = i.writer WHERE i.v = 1 AND i.sequence > coalesce(a.sequence, 0)';
+const countIncoming = `SELECT count(*) AS records FROM ${incoming}`;
 
 /** Kinds this version does not know stay in the log and are passed over here. */
 const distribute = [
@@ -82,15 +92,15 @@ const distribute = [
     CASE WHEN i.attempts[1].variant = i.assigned THEN ${failure('i.attempts[1].error')} ELSE 0 END,
     CASE WHEN i.attempts[1].variant = i.assigned THEN i.attempts[1].latencyMs END,
     i.context, ${scalar('i.prediction')}, i.captured, i.status, i.callerMs
-    FROM incoming i WHERE i.kind = 'prediction' AND i.timeMs IS NOT NULL AND i.predictionId IS NOT NULL AND i.assigned IS NOT NULL`,
+    FROM ${incoming} AND i.kind = 'prediction' AND i.timeMs IS NOT NULL AND i.predictionId IS NOT NULL AND i.assigned IS NOT NULL`,
   `INSERT INTO prediction_end SELECT i.writer, i.sequence, i.timeMs, i.namespace, i.predictionId, i."row", i.callerMs,
     i.attempt.variant, i.attempt.latencyMs, ${failure('i.attempt.error')}, ${scalar('i.prediction')}, i.captured
-    FROM incoming i WHERE i.kind = 'prediction-end' AND i.timeMs IS NOT NULL AND i.predictionId IS NOT NULL`,
+    FROM ${incoming} AND i.kind = 'prediction-end' AND i.timeMs IS NOT NULL AND i.predictionId IS NOT NULL`,
   `INSERT INTO outcome SELECT i.writer, i.sequence, i.timeMs, i.receivedMs, i.namespace, i.id, i.type, ${scalar('i."value"')},
     i.subject.kind, coalesce(i.subject.predictionId, i.subject.requestId, i.subject.unit)
-    FROM incoming i WHERE i.kind = 'outcome' AND i.timeMs IS NOT NULL AND i.id IS NOT NULL AND i.subject.kind IS NOT NULL`,
+    FROM ${incoming} AND i.kind = 'outcome' AND i.timeMs IS NOT NULL AND i.id IS NOT NULL AND i.subject.kind IS NOT NULL`,
   `INSERT OR REPLACE INTO applied
-    SELECT i.writer, '', 0, max(i.sequence), max(CASE WHEN i.kind = 'writer-end' THEN 1 ELSE 0 END) = 1 FROM incoming i GROUP BY i.writer`,
+    SELECT i.writer, '', 0, max(i.sequence), max(CASE WHEN i.kind = 'writer-end' THEN 1 ELSE 0 END) = 1 FROM ${incoming} GROUP BY i.writer`,
 ];
 
 /** Analytics over the logs of one data directory. The logs stay the truth; DuckDB only ever holds what they say. */
@@ -172,7 +182,10 @@ async function takeLines(
 ): Promise<number> {
   await session.run('BEGIN');
   try {
-    await session.run(loadIncoming, { lines: batch.lines });
+    await session.run(readLines, { lines: batch.lines });
+    const [{ replays } = { replays: 0 }] = await session.read(countReplays);
+    if (replays !== 0) for (const sql of dropReplays) await session.run(sql);
+    const [{ records } = { records: 0 }] = await session.read(countIncoming);
     for (const sql of distribute) await session.run(sql);
     for (const [writer, { file, offset }] of batch.positions) {
       await session.run(
@@ -180,9 +193,8 @@ async function takeLines(
         { writer, file, offset },
       );
     }
-    const [count] = await session.read('SELECT count(*) AS records FROM incoming');
     await session.run('COMMIT');
-    return count?.records as number;
+    return records as number;
   } catch (cause) {
     await session.run('ROLLBACK');
     throw cause;

@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 /** Magic, version and checksum at the start of every file, bytes. */
 export const headerBytes = 16;
 /** Length and checksum before every payload, bytes. */
-export const frameHeadBytes = 8;
+const frameHeadBytes = 8;
 /** No payload is longer; a longer length field is a fault. */
 export const maxPayloadBytes: number = 32 * 1024 * 1024;
 /** Rises when a reader of the old format could misread the new one. */

@@ -1,5 +1,5 @@
 // The door of evidence: what happened, how it is recorded, and how it becomes numbers.
-export { jointSql, type MetricRows, metricsSql, scopesSql, unitMetricStep, unitsSql } from './aggregate-sql.ts';
+export { jointSql, type MetricRows, metricsSql, unitMetricStep, unitsSql } from './aggregate-sql.ts';
 export { assembleVariants, makeSummary, type SummarisedMetric, type SummaryAnswers } from './make-summary.ts';
 export { type ParseOutcomesOptions, parseOutcomes } from './outcome.ts';
 export type { AnalysisPlan, EpochAllocation } from './plan.ts';

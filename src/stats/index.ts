@@ -1,5 +1,6 @@
 // The door of the statistics library: numbers in, numbers out; imports nothing.
 export { beta, fisherF } from './beta.ts';
+export { constantRateInterval, unitsForConstantRate } from './constant-rate.ts';
 export type { Distribution } from './distribution.ts';
 export { type FisherResult, fisherExact } from './fisher-exact.ts';
 export { chiSquared, gamma } from './gamma.ts';

@@ -77,6 +77,7 @@ describe('assay analyze', () => {
     for (const line of stdout.split('\n')) expect([...line].length, line).toBeLessThanOrEqual(80);
     expect(stdout).not.toContain('\u001b[');
     expect(stdout).toContain('INVALID');
+    expect(stdout).toContain('15 of 19 follow from the published inputs');
   });
 
   it('exits with the decision under --gate', async () => {

@@ -16,13 +16,20 @@ export interface Finished {
 interface RunOptions {
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** No file may grow beyond this, in 1,024 bytes: to a program it looks like a full disk. */
+  readonly fileLimit?: number;
 }
 
-const spawnAssay = (args: readonly string[], { cwd, env }: RunOptions): ChildProcess =>
-  spawn(process.execPath, [main, ...args], {
+function spawnAssay(args: readonly string[], { cwd, env, fileLimit }: RunOptions): ChildProcess {
+  const command = [process.execPath, main, ...args];
+  // Without the trap the limit would kill the process instead of failing its write.
+  const limited = ['bash', '-c', `trap '' XFSZ; ulimit -f ${fileLimit}; exec "$0" "$@"`, ...command];
+  const [program = '', ...rest] = fileLimit === undefined ? command : limited;
+  return spawn(program, rest, {
     ...(cwd === undefined ? {} : { cwd }),
     env: { ...process.env, NO_COLOR: '1', ASSAY_SERVER: '', ASSAY_TOKEN: '', ...env },
   });
+}
 
 /** Runs `assay ARGS` to its end. */
 export function assay(args: readonly string[], options: RunOptions = {}): Promise<Finished> {

@@ -97,6 +97,48 @@ describe('a server killed with SIGKILL under load', () => {
   });
 });
 
+describe('a server whose disk is full', () => {
+  it('acknowledges nothing it cannot keep, says so, and goes on answering callers', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'assay-full-'));
+    const models = [await startModel('a'), await startModel('b')];
+    const file = join(directory, 'experiment.yaml');
+    const data = join(directory, 'data');
+    await writeFile(file, experimentText([models[0]!.url, models[1]!.url]));
+    const server = await serve(['-f', file, '--data', data, '--start'], { fileLimit: 64 });
+    const acknowledged: string[] = [];
+    let refused: Response | undefined;
+    for (let batch = 0; batch < 200 && refused === undefined; batch += 1) {
+      const outcomes = Array.from({ length: 10 }, (_, index) => ({
+        id: `${batch}-${index}`,
+        type: 'like',
+        value: 1,
+        unit: 'u',
+      }));
+      const reply = await fetch(`${server.apiUrl}/api/v1/outcomes`, { method: 'POST', body: JSON.stringify(outcomes) });
+      if (reply.status === 200) acknowledged.push(...outcomes.map(({ id }) => id));
+      else refused = reply;
+    }
+    expect(refused?.status).toBe(503);
+    expect(await refused?.json()).toMatchObject({ code: 'evidence-not-durable', retryable: true });
+    expect(acknowledged.length).toBeGreaterThan(50);
+    const reply = await fetch(`${server.gatewayUrl}/score`, {
+      method: 'POST',
+      headers: { 'x-user-id': 'u' },
+      body: '{}',
+    });
+    expect(reply.status).toBe(200);
+    expect((await fetch(`${server.apiUrl}/readyz`)).status).toBe(503);
+    expect(server.stderr()).toContain('evidence');
+    await server.end('SIGKILL');
+    const kept = new Map<string, number>();
+    for await (const record of recordsOf(data))
+      if (record.kind === 'outcome') kept.set(record.id, (kept.get(record.id) ?? 0) + 1);
+    expect(acknowledged.filter((id) => kept.get(id) !== 1)).toEqual([]);
+    for (const model of models) await model.close();
+    await rm(directory, { recursive: true, force: true });
+  });
+});
+
 async function* recordsOf(directory: string): AsyncGenerator<LogRecord> {
   for await (const piece of readLog(directory)) {
     if (piece.kind !== 'frame') continue;

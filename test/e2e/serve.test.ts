@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createAssigner, createClient } from '../../src/sdk/index.ts';
 import { assay, experimentText, type Serving, serve, startModel } from './assay-process.ts';
 
 let directory: string;
@@ -59,6 +60,9 @@ describe('assay serve', () => {
     await first.end('SIGTERM');
     const second = await start();
     expect(await modelsOf(second)).toEqual(before);
+    // The SDK assigns without asking, from the snapshot alone, and agrees.
+    const assigner = createAssigner({ snapshot: await createClient({ server: second.apiUrl }).routing() });
+    expect(users.map((user) => assigner.assign('scores', user, 'none').variant)).toEqual(before);
     const split = new Set(before);
     expect(split).toEqual(new Set(['a', 'b']));
     for (const [index, user] of users.slice(0, 5).entries()) {

@@ -11,6 +11,7 @@ import {
   wrapText,
 } from './format.ts';
 import { type PlotRow, renderIntervalPlot } from './interval-plot.ts';
+import { renderPublishedTable } from './published-table.ts';
 import { absent, isInsufficient, type MetricUnits, renderSegmentTable, renderVariantTable } from './tables.ts';
 
 /** Options of `renderReport`. */
@@ -48,6 +49,7 @@ export function renderReport(report: Report, options: RenderReportOptions = {}):
     [`Differences from ${report.control}`, drawDifferences(sheet)],
     ['By segment', renderSegmentTable(report, { style, units })],
     ['Value', drawValues(sheet)],
+    ['Published figures', renderPublishedTable(report, style)],
     ['Criteria', drawCriteria(sheet)],
     ['Checks', drawChecks(sheet)],
     ['Findings', drawFindings(sheet)],

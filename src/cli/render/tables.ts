@@ -25,7 +25,9 @@ export function renderVariantTable(
   const { style, units } = options;
   const rows: (readonly [string, readonly string[]])[] = [];
   const add = (label: string, cell: (variant: Report['variants'][number]) => string): void => {
-    rows.push([label, report.variants.map(cell)]);
+    const cells = report.variants.map(cell);
+    // A file has no gateway behind it: rows that nobody can answer only hide the others.
+    if (cells.some((text) => text !== absent)) rows.push([label, cells]);
   };
   add('requests', (variant) => formatCount(variant.requests));
   if (report.unit === 'unit') add('units', (variant) => formatCount(variant.units));
@@ -149,7 +151,7 @@ function inBlocks(
 }
 
 /** A table without colour of its own; a rule under the head only. */
-function newTable(style: TerminalStyle, aligns: readonly ('left' | 'right')[]): Table.Table {
+export function newTable(style: TerminalStyle, aligns: readonly ('left' | 'right')[]): Table.Table {
   const line = style.unicode ? '─' : '-';
   const edge = style.unicode ? '│' : '|';
   const corner = (glyph: string): string => (style.unicode ? glyph : '+');
@@ -177,7 +179,7 @@ function newTable(style: TerminalStyle, aligns: readonly ('left' | 'right')[]): 
 }
 
 /** The rule below the head is put in by hand: `head` would add colours, and `compact` drops every rule. */
-function linesOf(table: Table.Table): readonly string[] {
+export function linesOf(table: Table.Table): readonly string[] {
   const lines = table.toString().split('\n');
   const top = lines[0]!;
   const rule = top.replace('┌', '├').replace('┐', '┤').replaceAll('┬', '┼');
