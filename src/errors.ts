@@ -128,7 +128,7 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     503,
     true,
     'The evidence log could not make the record durable.',
-    'Free disk space or mend the disk, then restart; nothing unacknowledged was counted.',
+    'Free disk space or mend the disk; the log tries again every 2 s. Send the same outcomes again: an id counts once.',
   ),
   'evidence-corrupt': kind(
     500,

@@ -1,16 +1,13 @@
 import { mkdtempSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { copyFile, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { AnalysisPlan, ExperimentSummary, LogRecord, NewRecord, VariantSummary } from '../evidence/index.ts';
-import type { Experiment, Metric } from '../experiment/index.ts';
+import type { AnalysisPlan, ExperimentSummary, NewRecord, VariantSummary } from '../evidence/index.ts';
+import { metric, outcome, plan, prediction, t0, write } from './analytics-records.fixture.ts';
 import { createCountingObserver } from './counting-observer.ts';
 import { openDuckdbAnalytics } from './duckdb-analytics.ts';
 import { openEvidenceLog } from './file-evidence-log.ts';
-import { summariseNaively } from './naive-summary.fixture.ts';
-import { readLog } from './read-evidence-log.ts';
 
 const made: string[] = [];
 const newDirectory = (): string => {
@@ -22,17 +19,6 @@ afterAll(async () => {
   for (const directory of made) await rm(directory, { recursive: true, force: true });
 });
 
-/** Appends each list under a writer of its own, in frames of at most `perFrame` records. */
-async function write(directory: string, lists: readonly (readonly NewRecord[])[], perFrame = 1_000): Promise<void> {
-  for (const records of lists) {
-    const log = await openEvidenceLog({ directory, now: () => 0, observer: createCountingObserver({ now: Date.now }) });
-    for (let index = 0; index < records.length; index += perFrame) {
-      await log.appendDurable(records.slice(index, index + perFrame));
-    }
-    await log.close();
-  }
-}
-
 async function summarise(plan: AnalysisPlan, lists: readonly (readonly NewRecord[])[]): Promise<ExperimentSummary> {
   const directory = newDirectory();
   await write(directory, lists);
@@ -42,102 +28,6 @@ async function summarise(plan: AnalysisPlan, lists: readonly (readonly NewRecord
   } finally {
     await analytics.close();
   }
-}
-
-const t0 = 1_700_000_000_000;
-
-function metric(name: string, expression: string, windowMs = 1_000): Metric {
-  return { name, definition: { kind: 'mean', expression }, windowMs };
-}
-
-function plan(
-  metrics: readonly Metric[],
-  changes: Partial<Experiment> & { readonly nowMs?: number } = {},
-): AnalysisPlan {
-  const { nowMs = t0 + 1_000_000, ...experiment } = changes;
-  const upstream = { url: 'http://127.0.0.1:1', protocol: 'json' } as const;
-  return {
-    nowMs,
-    epochs: [{ epoch: 1, shares: { a: 0.5, b: 0.5 } }],
-    experiment: {
-      apiVersion: 'assay.dev/v1alpha1',
-      namespace: 'default',
-      name: 'test',
-      hypothesis: '',
-      salt: 'default/test',
-      route: { kind: 'path', path: '/' },
-      unit: { sources: [{ kind: 'header', name: 'x-user-id' }], orElse: 'control' },
-      control: 'a',
-      variants: ['a', 'b'].map((name) => ({ name, weight: 1, upstream, timeoutMs: 1_000 })),
-      coverage: 1,
-      capture: [],
-      metrics,
-      decision: {
-        primary: [],
-        secondary: [],
-        guardrails: [],
-        levels: { strong: 2, recommend: 0.5 },
-        minDurationMs: 0,
-        maxDurationMs: 1,
-        onBreach: 'notify',
-        onShip: 'hold',
-        alpha: 0.05,
-      },
-      plan: {},
-      segments: [],
-      exclude: [],
-      ...experiment,
-    },
-  };
-}
-
-type Prediction = Extract<NewRecord, { kind: 'prediction' }>;
-type Outcome = Extract<NewRecord, { kind: 'outcome' }>;
-
-/** A prediction `id` of `unit` at t0 + `at`, well served by `assigned`. */
-function prediction(id: string, changes: Partial<Prediction> & { readonly at?: number } = {}): Prediction {
-  const { at = 0, ...rest } = changes;
-  const assigned = rest.assigned ?? 'a';
-  return {
-    kind: 'prediction',
-    timeMs: t0 + at,
-    namespace: 'default',
-    experiment: 'test',
-    revision: 1,
-    epoch: 1,
-    predictionId: id,
-    requestId: `r-${id}`,
-    row: 0,
-    unit: `u-${id}`,
-    assigned,
-    served: assigned,
-    reason: 'split',
-    propensity: 0.5,
-    attempts: [{ variant: assigned, status: 200, latencyMs: 10, error: null }],
-    context: {},
-    prediction: 1,
-    captured: {},
-    status: 200,
-    callerMs: 12,
-    streaming: false,
-    ...rest,
-  };
-}
-
-function outcome(id: string, changes: Partial<Outcome> & { readonly at?: number } = {}): Outcome {
-  const { at = 10, ...rest } = changes;
-  return {
-    kind: 'outcome',
-    id,
-    timeMs: t0 + at,
-    receivedMs: t0 + at,
-    namespace: 'default',
-    type: 'label',
-    value: 1,
-    subject: { kind: 'prediction', predictionId: id },
-    attributes: {},
-    ...rest,
-  };
 }
 
 const only = (summary: ExperimentSummary, variant = 'a'): VariantSummary =>
@@ -404,17 +294,18 @@ describe('a summary of the log', () => {
 
   it('treats names and values as data, never as SQL', async () => {
     const evil = "x'; DROP TABLE prediction; --";
+    const path = `a"b'/~c`;
     const found = await summarise(
       plan([metric(evil, `exists(outcome.label) and page == "${evil.replaceAll('"', '')}"`)], {
         name: evil,
-        segments: ['page', `a"b'/~c`],
+        segments: ['page', path],
       }),
-      [[prediction('1', { experiment: evil, context: { page: evil, [`a"b'/~c`]: evil } }), outcome('1')]],
+      [[prediction('1', { experiment: evil, context: { page: evil, [path]: evil } }), outcome('1')]],
     );
     expect(only(found).metrics[evil]).toEqual({ kind: 'proportion', n: 1, successes: 1 });
     expect(found.segments.map(({ segment, value }) => [segment, value])).toEqual([
       ['page', evil],
-      [`a"b'/~c`, evil],
+      [path, evil],
     ]);
   });
 
@@ -441,6 +332,19 @@ describe('taking in the log', () => {
     expect(await second.catchUp()).toEqual({ records: 0 });
     expect(only(await second.summarise(plan([]))).units).toBe(3);
     await second.close();
+  });
+
+  it('takes in a record once though its file stands there twice', async () => {
+    const directory = newDirectory();
+    await write(directory, [[prediction('1'), prediction('2')]], 1);
+    const [writer = ''] = await readdir(join(directory, 'log'));
+    const [file = ''] = await readdir(join(directory, 'log', writer));
+    const copy = file.replace('.log', '-copy.log');
+    await copyFile(join(directory, 'log', writer, file), join(directory, 'log', writer, copy));
+    const analytics = await openDuckdbAnalytics({ directory });
+    expect(await analytics.catchUp()).toEqual({ records: 3 });
+    expect(only(await analytics.summarise(plan([])))).toMatchObject({ units: 2, requests: 2 });
+    await analytics.close();
   });
 
   it('sees what a live writer has acknowledged', async () => {
@@ -478,167 +382,3 @@ describe('taking in the log', () => {
     await analytics.close();
   });
 });
-
-describe('the SQL', () => {
-  it('agrees with a naive recomputation on random small logs', async () => {
-    const directory = newDirectory();
-    const analytics = await openDuckdbAnalytics({ directory });
-    let round = 0;
-    await fc.assert(
-      fc.asyncProperty(randomLog(), async ({ lists, nowMs, isRequest, exclude }) => {
-        round += 1;
-        const namespace = `run-${round}`;
-        const inRun = lists.map((records) => records.map((record) => ({ ...record, namespace }) as NewRecord));
-        await write(directory, inRun, 7);
-        const asked = plan(
-          [
-            metric('latency', 'attempt_ms'),
-            metric('accuracy', 'prediction == outcome.label', 300),
-            metric('clicked', 'exists(outcome.click)', 150),
-            metric('revenue', 'default(outcome.revenue, 0) + failed', 300),
-            { name: 'slow', definition: { kind: 'quantile', expression: 'attempt_ms', q: 0.8 }, windowMs: 0 },
-            { name: 'paid', definition: { kind: 'quantile', expression: 'outcome.revenue', q: 0.5 }, windowMs: 300 },
-          ],
-          {
-            namespace,
-            nowMs,
-            segments: ['isNew'],
-            exclude: exclude ? ['attempt_ms > 60'] : [],
-            ...(isRequest ? { unit: { sources: [{ kind: 'request' }], orElse: 'control' } } : {}),
-          },
-        );
-        const records: LogRecord[] = [];
-        for await (const piece of readLog(directory)) {
-          if (piece.kind !== 'frame') continue;
-          const lines = piece.payload.toString('utf8').trimEnd().split('\n');
-          records.push(
-            ...lines
-              .map((line) => JSON.parse(line) as LogRecord)
-              .filter((r) => 'namespace' in r && r.namespace === namespace),
-          );
-        }
-        const found = await analytics.summarise(asked);
-        const expected = summariseNaively(asked, records);
-        expectClose(found, { ...expected, health: { ...expected.health, uncleanShutdowns: 0 } });
-      }),
-      { numRuns: 30 },
-    );
-    await analytics.close();
-  }, 60_000);
-});
-
-/** Equal, numbers to 1e-9 of their size. */
-function expectClose(found: unknown, expected: unknown, place = 'summary'): void {
-  if (typeof expected === 'number' && typeof found === 'number') {
-    const distance = Math.abs(found - expected);
-    expect(distance, `${place}: ${found} against ${expected}`).toBeLessThanOrEqual(
-      1e-9 * Math.max(1, Math.abs(expected)),
-    );
-  } else if (typeof expected === 'object' && expected !== null) {
-    expect(Object.keys(found as object).sort(), place).toEqual(Object.keys(expected).sort());
-    for (const [key, value] of Object.entries(expected)) {
-      expectClose((found as Record<string, unknown>)[key], value, `${place}.${key}`);
-    }
-  } else {
-    expect(found, place).toEqual(expected);
-  }
-}
-
-/** Small logs with everything that goes wrong: any order, ties, duplicates, orphans, late and early outcomes, streams. */
-function randomLog() {
-  const id = fc.integer({ min: 0, max: 5 }).map(String);
-  // A coarse clock, so that ties and the very ends of windows happen.
-  const at = fc.integer({ min: 0, max: 8 }).map((step) => step * 50);
-  const variant = fc.constantFrom('a', 'b');
-  const value = fc.constantFrom<number | string | boolean>(0, 1, 2.5, 'x', true, false);
-  const anyPrediction = fc
-    .record({
-      id,
-      at,
-      unit: fc.constantFrom('u1', 'u2', 'u3', 'u4', null),
-      assigned: variant,
-      fallback: fc.boolean(),
-      error: fc.constantFrom(null, null, null, 'status', 'aborted'),
-      latencyMs: fc.integer({ min: 1, max: 80 }),
-      reason: fc.constantFrom('split', 'split', 'split', 'split', 'forced'),
-      prediction: fc.oneof(value, fc.constant(null)),
-      isNew: fc.constantFrom('true', 'false', true, undefined),
-      experiment: fc.constantFrom('test', 'test', 'test', 'test', 'other'),
-      status: fc.constantFrom(200, 500, null),
-    })
-    .map(
-      (it): Prediction =>
-        prediction(it.id, {
-          at: it.at,
-          unit: it.unit,
-          assigned: it.assigned,
-          served: it.fallback ? 'a' : it.assigned,
-          attempts: [{ variant: it.assigned, status: 200, latencyMs: it.latencyMs, error: it.error }],
-          reason: it.reason as 'split',
-          prediction: it.prediction,
-          context: it.isNew === undefined ? {} : { isNew: it.isNew },
-          experiment: it.experiment,
-          status: it.status,
-          requestId: `r-${Number(it.id) % 5}`,
-        }),
-    );
-  const anyEnd = fc
-    .record({ id, at, variant, error: fc.constantFrom(null, 'reset'), prediction: fc.constantFrom(null, 1) })
-    .map(
-      (it): NewRecord => ({
-        kind: 'prediction-end',
-        timeMs: t0 + it.at,
-        namespace: 'default',
-        predictionId: it.id,
-        row: 0,
-        callerMs: it.at,
-        attempt: { variant: it.variant, status: 200, latencyMs: it.at, error: it.error },
-        prediction: it.prediction,
-        captured: {},
-      }),
-    );
-  const subject = fc.oneof(
-    id.map((predictionId) => ({ kind: 'prediction', predictionId }) as const),
-    id.map((name) => ({ kind: 'request', requestId: `r-${name}` }) as const),
-    fc.constantFrom('u1', 'u2', 'u9').map((unit) => ({ kind: 'unit', unit }) as const),
-  );
-  const anyOutcome = fc
-    .record({
-      id: fc.integer({ min: 0, max: 11 }).map((number) => `o${number}`),
-      at: fc.oneof(
-        { weight: 9, arbitrary: fc.integer({ min: -1, max: 14 }).map((step) => step * 50) },
-        { weight: 1, arbitrary: fc.constantFrom(-300_000, -299_800, -400_000) },
-      ),
-      receivedAfter: fc.integer({ min: 0, max: 12 }).map((step) => step * 50),
-      type: fc.constantFrom('label', 'label', 'revenue', 'revenue', 'click', 'other'),
-      value,
-      subject,
-    })
-    .map((it) =>
-      outcome(it.id, {
-        at: it.at,
-        receivedMs: t0 + it.receivedAfter,
-        type: it.type,
-        value: it.value,
-        subject: it.subject,
-      }),
-    );
-  return fc
-    .record({
-      predictions: fc.array(anyPrediction, { minLength: 3, maxLength: 14 }),
-      ends: fc.array(anyEnd, { maxLength: 3 }),
-      outcomes: fc.array(anyOutcome, { minLength: 4, maxLength: 16 }),
-      order: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 33, maxLength: 33 }),
-      cut: fc.integer({ min: 0, max: 33 }),
-      nowMs: fc.integer({ min: 4, max: 20 }).map((step) => t0 + step * 50),
-      isRequest: fc.boolean(),
-      exclude: fc.boolean(),
-    })
-    .map(({ predictions, ends, outcomes, order, cut, ...rest }) => {
-      const shuffled = [...predictions, ...ends, ...outcomes]
-        .map((record, index) => ({ record, key: order[index] ?? 0 }))
-        .sort((x, y) => x.key - y.key)
-        .map(({ record }) => record);
-      return { ...rest, lists: [shuffled.slice(0, cut), shuffled.slice(cut)] };
-    });
-}

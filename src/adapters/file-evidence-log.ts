@@ -1,6 +1,6 @@
 // The durable evidence log: records are collected for a moment, written as one frame, and acknowledged after an fdatasync.
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { access, constants, type FileHandle, mkdir, open, rm, rmdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AssayError } from '../errors.ts';
 import {
@@ -45,6 +45,7 @@ interface Batch {
 }
 
 interface Segment {
+  readonly path: string;
   readonly handle: FileHandle;
   bytes: number;
 }
@@ -75,7 +76,7 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
   } catch (cause) {
     throw new AssayError(
       'data-directory-unusable',
-      `${join(directory, 'log')} cannot be written: ${messageOf(cause)}, must be a writable directory`,
+      `${join(directory, 'log')} cannot be written: ${await refusalOf(directory, cause)}, must be a writable directory`,
       { cause },
     );
   }
@@ -195,7 +196,7 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
       for (const waiter of waiters) waiter.reject(error);
     }
     observer.fault(error.code, error.message, cause);
-    segment.handle.close().catch(() => undefined);
+    abandon(segment);
     if (closing === undefined) recovery = setTimeout(recover, recoverMs).unref();
   };
 
@@ -306,13 +307,31 @@ async function createSegment(place: {
     if (topmost !== undefined) {
       for (let made = folder; made.length >= topmost.length; made = dirname(made)) await syncDirectory(dirname(made));
     }
-    return { handle, bytes: headerBytes };
+    return { path, handle, bytes: headerBytes };
   } catch (cause) {
     // Nothing was acknowledged from here; a full disk must not fill with empty folders.
     await handle?.close().catch(() => undefined);
     if (handle !== undefined) await rm(path, { force: true }).catch(() => undefined);
     if (topmost !== undefined) await rmdir(folder).catch(() => undefined);
     throw cause;
+  }
+}
+
+/** Never touches the content. A file in which no write ever ended goes: while a disk stays full, each attempt would leave one. */
+async function abandon(segment: Segment): Promise<void> {
+  await segment.handle.close().catch(() => undefined);
+  if (segment.bytes > headerBytes) return;
+  await rm(segment.path, { force: true }).catch(() => undefined);
+  await rmdir(dirname(segment.path)).catch(() => undefined);
+}
+
+/** Why a directory takes no file. On a read-only file system `mkdir` says ENOENT; asking for access says the truth. */
+async function refusalOf(directory: string, cause: unknown): Promise<string> {
+  try {
+    await access(directory, constants.W_OK);
+    return messageOf(cause);
+  } catch (refusal) {
+    return messageOf((refusal as NodeJS.ErrnoException).code === 'ENOENT' ? cause : refusal);
   }
 }
 

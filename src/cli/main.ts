@@ -59,7 +59,7 @@ Examples:
   assay report my-experiment                  what the evidence says
   assay analyze results.csv --unit user --variant group --control A --metric clicked:proportion
 
-Environment: ASSAY_SERVER, ASSAY_TOKEN, ASSAY_UNIT_KEY, NO_COLOR, ASSAY_DEBUG
+Environment: ASSAY_SERVER, ASSAY_TOKEN, ASSAY_UNIT_KEY, ASSAY_UNIT_KEY_FILE, NO_COLOR, ASSAY_DEBUG
 Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no difference; 2 usage or failure`,
     );
 

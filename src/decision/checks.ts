@@ -120,7 +120,7 @@ function checkMinDuration(elapsedMs: number | undefined, minDurationMs: number):
   if (elapsedMs === undefined) {
     return {
       ok: minDurationMs === 0,
-      text: 'The evidence carries no times, so the planned duration cannot be checked.',
+      text: 'The experiment has not started, or its evidence carries no times: the planned duration cannot be checked.',
     };
   }
   if (minDurationMs === 0) {

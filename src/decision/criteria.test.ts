@@ -14,6 +14,7 @@ const rule = (text: string, role: CriterionRule['role'] = 'primary'): CriterionR
   role,
   alpha: 0.05,
   model,
+  zeroOne: new Set(),
 });
 const entryOf = (text: string, role?: CriterionRule['role']) => assessCriterion(rule(text, role), sides).entry;
 

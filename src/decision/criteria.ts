@@ -1,14 +1,14 @@
 // Does a declared criterion hold? Each becomes a linear form over metrics, and the form's interval is held against the limit.
-import type { MetricSummary } from '../evidence/index.ts';
 import type { ValueModel } from '../experiment/index.ts';
 import { type Insufficient, type Interval, normal } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
+import { chanceRateAbove, constantRateMethod, growthOfConstantRate } from './constant-rate.ts';
 import { type BoundedForm, boundedForm } from './criterion-form.ts';
-import { compareMetric, estimateMetric } from './effects.ts';
+import { type FormInterval, formInterval } from './criterion-interval.ts';
 import { type LinearEffectSides, linearEffect } from './linear-effect.ts';
 import { lowerEnd, upperEnd } from './number-text.ts';
 import type { CriterionEntry } from './report.ts';
-import { chanceAbove, normalInterval } from './value.ts';
+import { chanceAbove } from './value.ts';
 
 /** A criterion's entry and what the verdict needs beyond it. */
 export interface AssessedCriterion {
@@ -19,8 +19,13 @@ export interface AssessedCriterion {
   readonly harmful: boolean;
   /** The point estimate stands on the wrong side of the limit; false where there is no estimate. */
   readonly missedByEstimate: boolean;
-  /** Units of both variants together at which this estimate and spread would be decided; absent when it is, or cannot be known. */
-  readonly unitsNeeded?: { readonly atEstimate: number; readonly withPower80: number };
+  /**
+   * Units of both variants together at which this estimate and spread would be decided; absent when it is, or cannot be
+   * known. A rate that never moved has no power: it is decided then if it still does not move.
+   */
+  readonly unitsNeeded?: { readonly atEstimate: number; readonly withPower80?: number };
+  /** Units behind a rate that never moved; absent for anything else. */
+  readonly constantUnits?: number;
 }
 
 /** One criterion as written, and how it is judged. */
@@ -30,6 +35,8 @@ export interface CriterionRule {
   /** Significance level of each side's decision: two-sided for primary and secondary, one-sided for guardrails. */
   readonly alpha: number;
   readonly model: ValueModel | undefined;
+  /** Names of the metrics whose rows are 0 or 1 whatever the evidence holds. */
+  readonly zeroOne: ReadonlySet<string>;
 }
 
 /** Holds one criterion against one candidate's numbers. */
@@ -43,7 +50,7 @@ export function assessCriterion(rule: CriterionRule, sides: LinearEffectSides): 
 export function assessBetter(
   metric: string,
   sides: LinearEffectSides,
-  options: Pick<CriterionRule, 'alpha'> & { readonly lowerIsBetter: boolean },
+  options: Pick<CriterionRule, 'alpha' | 'zeroOne'> & { readonly lowerIsBetter: boolean },
 ): AssessedCriterion {
   const comparison = options.lowerIsBetter ? '<' : '>';
   const rule: CriterionRule = {
@@ -51,6 +58,7 @@ export function assessBetter(
     role: 'primary',
     alpha: options.alpha,
     model: undefined,
+    zeroOne: options.zeroOne,
   };
   const form: BoundedForm = {
     kind: 'form',
@@ -73,12 +81,15 @@ function assessForm(rule: CriterionRule, form: BoundedForm, sides: LinearEffectS
   if (effect.kind === 'insufficient') return unanswered({ ...base, limit: form.limit }, effect);
 
   const alpha = intervalAlpha(rule);
-  const interval = formInterval(form, sides, alpha);
+  const within = { alpha, zeroOne: rule.zeroOne };
+  const spread = formInterval(form, sides, within);
+  const interval = spread.kind === 'insufficient' ? spread : spread.interval;
   const isEarly = rule.role === 'guardrail' && sides.candidate.units < fewestGuardedUnits;
   const outcome = isEarly || interval.kind === 'insufficient' ? 'undecided' : outcomeOf(interval, form);
-  const advantage = formInterval(againstControl(form), sides, alpha);
-  const needed =
-    outcome === 'undecided' ? unitsNeeded(interval, { form, sides, alpha, estimate: effect.estimate }) : undefined;
+  const advantage = formInterval(againstControl(form), sides, within);
+  const at = { form, alpha, estimate: effect.estimate };
+  const growth = outcome === 'undecided' ? growthNeeded(spread, at) : undefined;
+  const units = sides.control.units + sides.candidate.units;
   return {
     entry: {
       ...base,
@@ -86,12 +97,21 @@ function assessForm(rule: CriterionRule, form: BoundedForm, sides: LinearEffectS
       estimate: effect.estimate,
       limit: form.limit,
       interval,
-      probability: probabilityHolds(form, effect.estimate, { interval, alpha }),
+      ...(spread.kind === 'constant' ? { intervalMethod: constantRateMethod } : {}),
+      probability: probabilityHolds(spread, at),
     },
     level: 1 - alpha,
-    harmful: advantage.kind !== 'insufficient' && outcomeOf(advantage, { ...form, limit: 0 }) === 'not-met',
+    harmful: advantage.kind !== 'insufficient' && outcomeOf(advantage.interval, { ...form, limit: 0 }) === 'not-met',
     missedByEstimate: !holds(effect.estimate, form),
-    ...(needed === undefined ? {} : { unitsNeeded: needed }),
+    ...(growth === undefined
+      ? {}
+      : {
+          unitsNeeded: {
+            atEstimate: Math.ceil(units * growth.atEstimate),
+            ...(growth.withPower80 === undefined ? {} : { withPower80: Math.ceil(units * growth.withPower80) }),
+          },
+        }),
+    ...(spread.kind === 'constant' ? { constantUnits: spread.constant.units } : {}),
   };
 }
 
@@ -116,66 +136,6 @@ function intervalAlpha(rule: CriterionRule): number {
 function againstControl(form: BoundedForm): BoundedForm {
   const control = Object.fromEntries(Object.entries(form.candidate).map(([name, weight]) => [name, -weight]));
   return { ...form, control, limit: 0 };
-}
-
-/** The form's interval. One metric, or one metric's difference, keeps the interval its own entry shows. */
-function formInterval(form: BoundedForm, sides: LinearEffectSides, alpha: number): Interval | Insufficient {
-  const single = form.isValue ? undefined : singleMetric(form);
-  if (single !== undefined) {
-    const control = sides.control.metrics[single.name];
-    const candidate = sides.candidate.metrics[single.name];
-    const interval = single.isDifference
-      ? differenceInterval(control, candidate, alpha)
-      : ownInterval(candidate, alpha);
-    if (interval !== undefined) return interval.kind === 'insufficient' ? interval : scale(interval, single.weight);
-  }
-  const effect = linearEffect(sides, form);
-  if (effect.kind === 'insufficient') return effect;
-  const used = new Set([...Object.keys(form.control), ...Object.keys(form.candidate)]);
-  if (effect.omits.length >= used.size) {
-    return insufficient(`the spread of ${effect.omits.join(' and ')} is unknown, so it can be shown but not tested`);
-  }
-  if (effect.variance === 0) return insufficient('the numbers show no spread at all');
-  return normalInterval(effect.estimate, Math.sqrt(effect.variance), alpha);
-}
-
-function singleMetric(
-  form: BoundedForm,
-): { readonly name: string; readonly weight: number; readonly isDifference: boolean } | undefined {
-  const candidate = Object.entries(form.candidate).filter(([, weight]) => weight !== 0);
-  const control = Object.entries(form.control).filter(([, weight]) => weight !== 0);
-  const [name, weight] = candidate[0] ?? [];
-  if (candidate.length !== 1 || name === undefined || weight === undefined) return undefined;
-  if (control.length === 0) return { name, weight, isDifference: false };
-  if (control.length === 1 && control[0]?.[0] === name && control[0][1] === -weight) {
-    return { name, weight, isDifference: true };
-  }
-  return undefined;
-}
-
-function differenceInterval(
-  control: MetricSummary | undefined,
-  candidate: MetricSummary | undefined,
-  alpha: number,
-): Interval | Insufficient | undefined {
-  if (control === undefined || candidate === undefined) return undefined;
-  const test = compareMetric(control, candidate, { alpha });
-  return test.kind === 'tested' ? test.interval : test;
-}
-
-function ownInterval(summary: MetricSummary | undefined, alpha: number): Interval | Insufficient | undefined {
-  if (summary === undefined || summary.kind === 'insufficient') return undefined;
-  const spread = estimateMetric(summary, { alpha });
-  return spread.kind === 'estimated' ? spread.interval : spread;
-}
-
-function scale(interval: Interval, weight: number): Interval {
-  const ends = [lowerEnd(interval) * weight, upperEnd(interval) * weight];
-  const lower = Math.min(...ends);
-  const upper = Math.max(...ends);
-  if (Number.isFinite(lower) && Number.isFinite(upper)) return { kind: 'bounded', lower, upper };
-  if (Number.isFinite(lower)) return { kind: 'lower', lower };
-  return Number.isFinite(upper) ? { kind: 'upper', upper } : { kind: 'unbounded' };
 }
 
 type Bound = Pick<BoundedForm, 'comparison' | 'limit'>;
@@ -205,40 +165,53 @@ function outcomeOf(interval: Interval, bound: Bound): CriterionEntry['outcome'] 
 /** One failure among the first few requests is no evidence that a limit is broken for good. */
 const fewestGuardedUnits = 30;
 
-interface Spread {
-  readonly interval: Interval | Insufficient;
-  readonly alpha: number;
-}
-
 /** Half the interval over its normal quantile: the standard error the interval stands for. */
-function standardErrorOf({ interval, alpha }: Spread): number | undefined {
+function standardErrorOf(interval: Interval, alpha: number): number | undefined {
   return interval.kind === 'bounded' ? (interval.upper - interval.lower) / 2 / normal.isf(alpha / 2) : undefined;
 }
 
-function probabilityHolds(bound: Bound, estimate: number, spread: Spread): number | Insufficient {
-  if (spread.interval.kind === 'insufficient') return spread.interval;
-  const standardError = standardErrorOf(spread);
-  if (standardError === undefined) return insufficient('the interval is open, so no probability follows from it');
-  return wantsMore(bound)
-    ? chanceAbove(estimate, standardError, bound.limit)
-    : chanceAbove(-estimate, standardError, -bound.limit);
+interface At {
+  readonly form: BoundedForm;
+  readonly alpha: number;
+  readonly estimate: number;
 }
 
-/** n x (z se / margin)^2, and with 80 % power n x ((z + z80) se / margin)^2, at this estimate and this spread. */
-function unitsNeeded(
-  interval: Interval | Insufficient,
-  at: {
-    readonly form: BoundedForm;
-    readonly sides: LinearEffectSides;
-    readonly alpha: number;
-    readonly estimate: number;
-  },
-): { readonly atEstimate: number; readonly withPower80: number } | undefined {
-  const standardError = standardErrorOf({ interval, alpha: at.alpha });
-  const margin = Math.abs(at.estimate - at.form.limit);
+function probabilityHolds(spread: FormInterval, { form, alpha, estimate }: At): number | Insufficient {
+  switch (spread.kind) {
+    case 'insufficient':
+      return spread;
+    case 'equal-constants':
+      return insufficient('both rates were the same in every unit, so the noise cannot be estimated');
+    case 'constant': {
+      const above = chanceRateAbove(form.limit / spread.weight, spread.constant);
+      return wantsMore(form) === spread.weight > 0 ? above : 1 - above;
+    }
+    case 'measured': {
+      const standardError = standardErrorOf(spread.interval, alpha);
+      if (standardError === undefined) return insufficient('the interval is open, so no probability follows from it');
+      return wantsMore(form)
+        ? chanceAbove(estimate, standardError, form.limit)
+        : chanceAbove(-estimate, standardError, -form.limit);
+    }
+  }
+}
+
+interface Growth {
+  readonly atEstimate: number;
+  readonly withPower80?: number;
+}
+
+/** How many times the units so far: (z se / margin)^2, with 80 % power ((z + z80) se / margin)^2, at this estimate and this spread. */
+function growthNeeded(spread: FormInterval, { form, alpha, estimate }: At): Growth | undefined {
+  if (spread.kind === 'insufficient' || spread.kind === 'equal-constants') return undefined;
+  if (spread.kind === 'constant') {
+    const growth = growthOfConstantRate(form.limit / spread.weight, spread.constant, { alpha });
+    return growth === undefined ? undefined : { atEstimate: growth };
+  }
+  const standardError = standardErrorOf(spread.interval, alpha);
+  const margin = Math.abs(estimate - form.limit);
   if (standardError === undefined || margin === 0) return undefined;
-  const units = at.sides.control.units + at.sides.candidate.units;
-  const z = normal.isf(at.alpha / 2);
-  const needed = (quantile: number): number => Math.ceil(units * ((quantile * standardError) / margin) ** 2);
-  return { atEstimate: needed(z), withPower80: needed(z + normal.isf(0.2)) };
+  const z = normal.isf(alpha / 2);
+  const growth = (quantile: number): number => ((quantile * standardError) / margin) ** 2;
+  return { atEstimate: growth(z), withPower80: growth(z + normal.isf(0.2)) };
 }

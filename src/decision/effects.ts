@@ -5,16 +5,19 @@ import {
   compareProportions,
   compareQuantiles,
   compareRatios,
+  constantRateInterval,
   type Estimate,
   estimateMean,
   estimateProportion,
   estimateQuantile,
   estimateRatio,
   type Insufficient,
+  type Interval,
   type JointMoments,
   type TestResult,
 } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
+import { constantDifferenceInterval, constantRate, constantRateMethod } from './constant-rate.ts';
 import type { Difference, MetricEntry, MetricVariantEntry } from './report.ts';
 
 type Known = Exclude<MetricSummary, { readonly kind: 'insufficient' }>;
@@ -26,6 +29,8 @@ export interface MetricEntryOptions {
   /** Name of the control variant. */
   readonly control: string;
   readonly role: MetricEntry['role'];
+  /** The metric's rows are 0 or 1 whatever the evidence holds. */
+  readonly isZeroOne: boolean;
 }
 
 const generality = { proportion: 0, mean: 1, ratio: 2 } as const;
@@ -94,8 +99,21 @@ export function whyNoEstimate(name: string, variant: string, summary: MetricSumm
   return `${name} has no ready rows for ${variant} yet`;
 }
 
-/** A metric's estimate with its own interval. */
-export function estimateMetric(summary: Known, options: { readonly alpha: number }): Estimate | Insufficient {
+/**
+ * The interval of a metric's estimate. A rate of 0/1 rows that never moved shows no noise to measure; the exact bound
+ * by unit stands in, for proportions and for ratios known to be of 0/1 rows.
+ */
+export function estimateInterval(
+  summary: Known,
+  options: { readonly alpha: number; readonly isZeroOne: boolean },
+): Interval | Insufficient {
+  const constant = constantRate(summary, options.isZeroOne);
+  if (constant !== undefined) return constantRateInterval(constant.rate, constant.units, options);
+  const spread = estimateMetric(summary, options);
+  return spread.kind === 'estimated' ? spread.interval : spread;
+}
+
+function estimateMetric(summary: Known, options: { readonly alpha: number }): Estimate | Insufficient {
   switch (summary.kind) {
     case 'mean':
       return estimateMean(summary, options);
@@ -143,7 +161,7 @@ export function metricEntry(
     if (variant === control) return entry;
     const test = compareIn(name, control, variant, options);
     if (test.kind === 'tested') method ??= test.method;
-    return { ...entry, difference: differenceOf(name, control, variant, test) };
+    return { ...entry, difference: differenceOf(name, variant, { control, test, alpha: options.alpha }) };
   });
   return { name, kind, role: options.role, method: method ?? untested[kind], variants: entries };
 }
@@ -172,13 +190,14 @@ function estimateEntry(name: string, variant: VariantSummary, options: MetricEnt
     const reason = whyNoEstimate(name, variant.variant, summary);
     return { variant: variant.variant, n: 0, estimate: insufficient(reason), ...open };
   }
-  const spread = estimateMetric(summary, options);
+  const isConstant = constantRate(summary, options.isZeroOne) !== undefined;
   return {
     variant: variant.variant,
     n: summary.n,
     ...rows,
     estimate,
-    interval: spread.kind === 'estimated' ? spread.interval : spread,
+    interval: estimateInterval(summary, options),
+    ...(isConstant ? { intervalMethod: constantRateMethod } : {}),
     ...open,
   };
 }
@@ -198,13 +217,19 @@ function compareIn(
 
 function differenceOf(
   name: string,
-  control: VariantSummary | undefined,
   candidate: VariantSummary,
-  test: TestResult | Insufficient,
+  against: {
+    readonly control: VariantSummary | undefined;
+    readonly test: TestResult | Insufficient;
+    readonly alpha: number;
+  },
 ): Difference | Insufficient {
-  const left = pointEstimate(control?.metrics[name]);
-  const right = pointEstimate(candidate.metrics[name]);
-  if (left === undefined || right === undefined) {
+  const { control, test, alpha } = against;
+  const before = control?.metrics[name];
+  const after = candidate.metrics[name];
+  const left = pointEstimate(before);
+  const right = pointEstimate(after);
+  if (before === undefined || after === undefined || left === undefined || right === undefined) {
     return test.kind === 'insufficient' ? test : insufficient(whyNoEstimate(name, candidate.variant, undefined));
   }
   const absolute = right - left;
@@ -212,7 +237,7 @@ function differenceOf(
     absolute,
     // Also a control of almost 0 has no share that means anything: the quotient overflows.
     relative: Number.isFinite(absolute / left) ? absolute / left : insufficient(`the control's ${name} is 0`),
-    interval: test.kind === 'tested' ? test.interval : test,
+    interval: test.kind === 'tested' ? test.interval : (constantDifferenceInterval(before, after, { alpha }) ?? test),
     pValue: test.kind === 'tested' ? test.pValue : test,
   };
 }

@@ -4,6 +4,7 @@ import type { Experiment } from '../experiment/index.ts';
 import type { Insufficient } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { expectedShares, runChecks } from './checks.ts';
+import { zeroOneMetrics } from './constant-rate.ts';
 import { type AssessedCriterion, assessBetter, assessCriterion } from './criteria.ts';
 import { criterionNames, netValueLimit } from './criterion-form.ts';
 import { metricEntry } from './effects.ts';
@@ -49,10 +50,11 @@ export function makeReport(summary: ExperimentSummary, options: MakeReportOption
   const decision = options.experiment?.decision;
   const names = metricNames(summary.variants);
   const primaryMetric = names.find((name) => options.roles?.[name] === 'primary') ?? names[0];
+  const zeroOne = zeroOneMetrics(options.experiment?.metrics ?? []);
   const cases = candidates.map((candidate) =>
     candidateCase(
       { control, candidate },
-      { alpha: alpha / candidates.length, netAlpha: alpha, primaryMetric, options },
+      { alpha: alpha / candidates.length, netAlpha: alpha, primaryMetric, zeroOne, options },
     ),
   );
   const elapsedMs = elapsed(summary, options);
@@ -73,7 +75,14 @@ export function makeReport(summary: ExperimentSummary, options: MakeReportOption
   });
   const roleOf = roleFinder(options, primaryMetric);
   const entries = (variants: readonly VariantSummary[]): readonly MetricEntry[] =>
-    names.map((name) => metricEntry(name, variants, { alpha, control: summary.control, role: roleOf(name) }));
+    names.map((name) =>
+      metricEntry(name, variants, {
+        alpha,
+        control: summary.control,
+        role: roleOf(name),
+        isZeroOne: zeroOne.has(name),
+      }),
+    );
   const metrics = entries(summary.variants);
   const values = cases.map(({ value }) => value);
   return {
@@ -100,26 +109,30 @@ interface CaseOptions {
   readonly alpha: number;
   readonly netAlpha: number;
   readonly primaryMetric: string | undefined;
+  /** Names of the metrics whose rows are 0 or 1 whatever the evidence holds. */
+  readonly zeroOne: ReadonlySet<string>;
   readonly options: MakeReportOptions;
 }
 
 function candidateCase(
   sides: { readonly control: VariantSummary; readonly candidate: VariantSummary },
-  { alpha, netAlpha, primaryMetric, options }: CaseOptions,
+  { alpha, netAlpha, primaryMetric, zeroOne, options }: CaseOptions,
 ): VerdictCase {
   const model = options.experiment?.value;
   const decision = options.experiment?.decision;
   const written = (['primary', 'secondary', 'guardrail'] as const).flatMap((role) =>
     (decision?.[role === 'guardrail' ? 'guardrails' : role] ?? []).map((text) =>
       // A guardrail protects: it keeps its full alpha however many candidates there are.
-      assessCriterion({ text, role, alpha: role === 'guardrail' ? netAlpha : alpha, model }, sides),
+      assessCriterion({ text, role, alpha: role === 'guardrail' ? netAlpha : alpha, model, zeroOne }, sides),
     ),
   );
   const limits = (decision?.primary ?? []).flatMap((text) => netValueLimit(text, model) ?? []);
   const value = valueEntry(sides, { model, alpha: netAlpha, threshold: limits[0] ?? decision?.levels.strong ?? 0 });
   const implied: AssessedCriterion[] = [];
   if ((decision?.primary.length ?? 0) === 0 && primaryMetric !== undefined) {
-    implied.push(assessBetter(primaryMetric, sides, { alpha, lowerIsBetter: isLowerBetter(primaryMetric, options) }));
+    implied.push(
+      assessBetter(primaryMetric, sides, { alpha, zeroOne, lowerIsBetter: isLowerBetter(primaryMetric, options) }),
+    );
   }
   return { variant: sides.candidate.variant, criteria: [...implied, ...written], value };
 }

@@ -10,9 +10,15 @@ export function numberText(value: number, digits = 3): string {
   // Whole parts stay whole: 658,825 must not become 659,000 only because three digits were asked for.
   const decimals = Math.max(0, digits - 1 - Math.floor(Math.log10(size)));
   const [whole = '0', fraction = ''] = value.toFixed(Math.min(decimals, 20)).split('.');
-  const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',');
   const trimmed = fraction.replace(/0+$/, '');
-  return trimmed === '' ? grouped : `${grouped}.${trimmed}`;
+  return groupedText(trimmed === '' ? whole : `${whole}.${trimmed}`);
+}
+
+/** Thousands separated, decimals as they are. */
+function groupedText(decimal: string): string {
+  const [whole = '0', fraction] = decimal.split('.');
+  const grouped = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+  return fraction === undefined ? grouped : `${grouped}.${fraction}`;
 }
 
 /** A share as percent with `decimals` decimals: `74.0 %`. */
@@ -20,10 +26,11 @@ export function percentText(share: number, decimals = 1): string {
   return `${(share * 100).toFixed(decimals)} %`;
 }
 
-/** A probability that never claims certainty: `0.67`, `above 0.99`. */
+/** A probability that never claims certainty: `0.67`, `0.993`, `> 0.999`. */
 export function chanceText(probability: number): string {
-  if (probability > 0.99) return 'above 0.99';
-  return probability < 0.01 ? 'below 0.01' : numberText(probability, 2);
+  if (probability > 0.999) return '> 0.999';
+  if (probability < 0.001) return '< 0.001';
+  return probability > 0.95 ? probability.toFixed(3) : numberText(probability, 2);
 }
 
 /** A count a plan can use: two significant digits, whole thousands from 10,000, three digits from a million. */
@@ -44,11 +51,11 @@ export function durationText(durationMs: number): string {
   return hours % 24 === 0 ? `${days} d` : `${days} d ${hours % 24} h`;
 }
 
-/** An interval in words: `-4.74 to 12.5`, `above 0.2`. */
+/** An interval in words, both ends with the same decimals: `-4.74 to 12.54`, `11.3 to 16.0`, `above 0.2`. */
 export function intervalText(interval: Interval, digits = 3): string {
   switch (interval.kind) {
     case 'bounded':
-      return `${numberText(interval.lower, digits)} to ${numberText(interval.upper, digits)}`;
+      return endsText(interval, digits);
     case 'lower':
       return `above ${numberText(interval.lower, digits)}`;
     case 'upper':
@@ -56,6 +63,16 @@ export function intervalText(interval: Interval, digits = 3): string {
     case 'unbounded':
       return 'unbounded';
   }
+}
+
+/** The end that needs more decimals for its digits sets them for both; a plain 0 stays one. */
+function endsText({ lower, upper }: { readonly lower: number; readonly upper: number }, digits: number): string {
+  const ends = [lower, upper] as const;
+  const texts = ends.map((end) => numberText(end, digits));
+  const decimals = Math.max(...texts.map((text) => text.split('.')[1]?.length ?? 0));
+  const isPlain = texts.every((text) => /^[-\d,.]+$/.test(text));
+  const [low, high] = isPlain ? ends.map((end) => (end === 0 ? '0' : groupedText(end.toFixed(decimals)))) : texts;
+  return `${low} to ${high}`;
 }
 
 /** The lower end; minus infinity where the interval has none. */

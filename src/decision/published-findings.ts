@@ -1,6 +1,6 @@
 // What does not hold in a published table? Every sentence here is computed from the inputs; none stands in the document.
 import { compareProportions, fisherExact, type TestResult } from '../stats/index.ts';
-import { aboutText, durationText, intervalText, numberText, percentText } from './number-text.ts';
+import { aboutText, chanceText, durationText, intervalText, numberText, percentText } from './number-text.ts';
 import type { PublishedDocument, PublishedMetric, PublishedVariant } from './published-document.ts';
 import { publishedSides } from './published-summary.ts';
 import type { Finding, Report } from './report.ts';
@@ -196,7 +196,7 @@ function netValueFindings(report: Report, alpha: number): readonly Finding[] {
   return [
     {
       code: 'net-value-undecided',
-      text: `The net value ${numberText(net.estimate)} has a ${percentText(1 - alpha, 0)} interval of ${lower.toFixed(2)} to ${upper.toFixed(2)}; P(net > ${net.threshold}) is ${net.probabilityAbove.toFixed(2)}.${missing}`,
+      text: `The net value ${numberText(net.estimate)} has a ${percentText(1 - alpha, 0)} interval of ${lower.toFixed(2)} to ${upper.toFixed(2)}; P(net > ${net.threshold}) is ${chanceText(net.probabilityAbove)}.${missing}`,
       numbers: {
         net: net.estimate,
         lower,

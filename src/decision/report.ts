@@ -12,7 +12,10 @@ export interface Finding {
   readonly numbers?: { readonly [name: string]: number | string | readonly number[] };
 }
 
-/** Candidate minus control. `interval` and `pValue` come from the same method and never contradict each other. */
+/**
+ * Candidate minus control. `interval` and `pValue` come from the same method and never contradict each other;
+ * where neither variant's rate moved and both are equal, there is a score interval and no p-value.
+ */
 export interface Difference {
   readonly absolute: number;
   /** absolute / control's estimate. */
@@ -30,6 +33,8 @@ export interface MetricVariantEntry {
   readonly estimate: number | Insufficient;
   /** Interval of the estimate itself. */
   readonly interval?: Interval | Insufficient;
+  /** How `interval` was made, where the metric's own method had no noise to measure. */
+  readonly intervalMethod?: string;
   /** Rows whose window is still open. */
   readonly waiting?: number;
   /** Absent for the control. */
@@ -83,7 +88,9 @@ export interface CriterionEntry {
   readonly estimate: number | Insufficient;
   readonly limit: number | Insufficient;
   readonly interval: Interval | Insufficient;
-  /** Probability that the criterion holds, normal approximation, flat prior. */
+  /** How `interval` was made, where the metric's own method had no noise to measure. */
+  readonly intervalMethod?: string;
+  /** Probability that the criterion holds, flat prior; normal approximation, or exact for a rate that never moved. */
   readonly probability: number | Insufficient;
 }
 

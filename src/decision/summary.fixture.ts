@@ -2,6 +2,7 @@
 
 import type { EvidenceHealth, ExperimentSummary, MetricSummary, VariantSummary } from '../evidence/index.ts';
 import type { Experiment } from '../experiment/index.ts';
+import { jointMomentsOf } from '../stats/index.ts';
 
 /** A variant of `units` units with one request each. */
 export function variant(name: string, units: number, metrics: VariantSummary['metrics']): VariantSummary {
@@ -29,6 +30,19 @@ export function proportion(n: number, share: number): MetricSummary {
 /** `n` units with this mean and standard deviation. */
 export function mean(n: number, center: number, deviation: number): MetricSummary {
   return { kind: 'mean', n, mean: center, m2: (n - 1) * deviation ** 2 };
+}
+
+/** `n` units with 1, 2, 3, 1, 2, 3, ... rows of 0/1; the first `events` rows of the units are the other than `usual`. */
+export function zeroOneRows(n: number, usual: 0 | 1, events = 0): MetricSummary {
+  let left = events;
+  const units = Array.from({ length: n }, (_, unit) => {
+    const rows = 1 + (unit % 3);
+    const others = Math.min(left, rows);
+    left -= others;
+    return [usual === 0 ? others : rows - others, rows];
+  });
+  const rows = units.reduce((sum, [, count = 0]) => sum + count, 0);
+  return { kind: 'ratio', n, rows, moments: jointMomentsOf(units) };
 }
 
 /** A log in which everything went well. */

@@ -122,7 +122,7 @@ function isOpen(guardrail: AssessedCriterion): boolean {
 const saying = { met: 'is met', 'not-met': 'is not met', undecided: 'is undecided' } as const;
 
 function criterionReason(criterion: AssessedCriterion): Finding {
-  const { entry, level } = criterion;
+  const { entry, level, constantUnits } = criterion;
   const code =
     entry.role === 'guardrail'
       ? { met: 'guardrail-holds', 'not-met': 'guardrail-breached', undecided: 'guardrail-undecided' }[entry.outcome]
@@ -136,7 +136,9 @@ function criterionReason(criterion: AssessedCriterion): Finding {
   const spread =
     entry.interval.kind === 'insufficient'
       ? `no interval, ${entry.interval.reason}`
-      : `${numberText(level * 100)} % interval ${intervalText(entry.interval)}`;
+      : constantUnits === undefined
+        ? `${numberText(level * 100)} % interval ${intervalText(entry.interval)}`
+        : `the same in every row of ${numberText(constantUnits, 1)} units; exact ${numberText(level * 100)} % interval by unit ${intervalText(entry.interval)}`;
   const chance = typeof entry.probability === 'number' ? `, probability ${chanceText(entry.probability)}` : '';
   return {
     code,
@@ -156,22 +158,24 @@ function primaryReason(criterion: AssessedCriterion, context: VerdictContext): r
   const reason = criterionReason(criterion);
   const needed = criterion.unitsNeeded;
   if (needed === undefined) return [reason];
-  const days =
-    context.unitsPerDay === undefined || context.unitsPerDay <= 0
-      ? undefined
-      : needed.withPower80 / context.unitsPerDay;
+  const total = needed.withPower80 ?? needed.atEstimate;
+  const days = context.unitsPerDay === undefined || context.unitsPerDay <= 0 ? undefined : total / context.unitsPerDay;
   const pace =
     days === undefined
       ? ''
       : `; at ${numberText(context.unitsPerDay ?? 0, 1)} a day that is ${durationText(days * 86_400_000)}`;
+  const units = aboutText(needed.atEstimate);
   return [
     reason,
     {
       code: 'units-needed',
-      text: `With this estimate and this spread ${criterion.entry.text} would be decided at about ${aboutText(needed.atEstimate)} units, with 80 % power at about ${aboutText(needed.withPower80)}${pace}.`,
+      text:
+        needed.withPower80 === undefined
+          ? `If every row stays the same, ${criterion.entry.text} will be decided at about ${units} units${pace}.`
+          : `With this estimate and this spread ${criterion.entry.text} would be decided at about ${units} units, with 80 % power at about ${aboutText(needed.withPower80)}${pace}.`,
       numbers: {
         units: needed.atEstimate,
-        unitsWithPower80: needed.withPower80,
+        ...(needed.withPower80 === undefined ? {} : { unitsWithPower80: needed.withPower80 }),
         ...(days === undefined ? {} : { days }),
       },
     },

@@ -75,6 +75,17 @@ export function createHttpApi(options: HttpApiOptions): Hono {
         },
       );
     }
+    // A page of another site can make its reader's browser send a request here; it cannot hide where it comes from.
+    const origin = context.req.header('origin');
+    if (origin !== undefined && originHost(origin) !== context.req.header('host')) {
+      throw new AssayError(
+        'unauthorized',
+        `the Origin header is ${JSON.stringify(origin)}, must be this server's own`,
+        {
+          fix: 'Call the API from a program, or from a page of this server.',
+        },
+      );
+    }
     await next();
     context.header('x-content-type-options', 'nosniff');
     context.header('cache-control', 'no-store');
@@ -189,6 +200,11 @@ async function readJson(request: Request): Promise<unknown> {
 function isSameSecret(given: string, wanted: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(wanted));
+}
+
+/** Host and port of an origin; undefined for `null` and other origins without one. */
+function originHost(origin: string): string | undefined {
+  return /^https?:\/\/(.+)$/.exec(origin)?.[1];
 }
 
 function isLoopbackHost(host: string): boolean {

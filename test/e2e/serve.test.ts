@@ -194,6 +194,15 @@ describe('assay serve', () => {
       code: 'experiment-unknown',
     });
     expect((await fetch(`${server.gatewayUrl}/elsewhere`)).status).toBe(404);
+    // Another site's page in the reader's browser must not take a step here.
+    const foreign = await fetch(`${server.apiUrl}/api/v1/experiments/scores/pause`, {
+      method: 'POST',
+      headers: { origin: 'https://evil.example', 'content-type': 'text/plain' },
+      body: '{"reason": "mischief"}',
+    });
+    expect(foreign.status).toBe(401);
+    const own = await fetch(`${server.apiUrl}/api/v1/experiments`, { headers: { origin: server.apiUrl } });
+    expect(own.status).toBe(200);
     await server.end('SIGTERM');
 
     const token = 'a-long-enough-token';

@@ -25,7 +25,7 @@ export type ForecastModelName = 'baseline' | 'enhanced';
 export interface ForecastModel {
   readonly name: ForecastModelName;
   readonly coefficients: Coefficients;
-  /** Last day whose truth the fit has seen, ISO date. */
+  /** Day of the last question the fit has seen, ISO date; its truth is of the day after. */
   readonly fittedUpTo: string;
 }
 

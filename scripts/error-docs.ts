@@ -1,5 +1,5 @@
 // What docs/errors.md must say: one row per code of the catalogue.
-import { errorCatalogue } from '../../src/errors.ts';
+import { errorCatalogue } from '../src/errors.ts';
 
 /** Gives the whole page. */
 export function errorDocs(): string {
