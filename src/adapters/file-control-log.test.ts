@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { appendFile, chmod, mkdir, mkdtemp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { sampleEvent, testControlLog } from '../control/control-log.contract.ts';
+import type { ControlLog } from '../control/index.ts';
 import { openFileControlLog } from './file-control-log.ts';
 
 const roots: string[] = [];
@@ -23,7 +24,13 @@ describe('openFileControlLog', () => {
   let directory: string;
   let path: string;
   const notices: string[] = [];
-  const open = () => openFileControlLog({ directory, now: () => 5, onNotice: (message) => notices.push(message) });
+  const opened: ControlLog[] = [];
+  const open = async (): Promise<ControlLog> => {
+    const log = await openFileControlLog({ directory, now: () => 5, onNotice: (message) => notices.push(message) });
+    opened.push(log);
+    return log;
+  };
+  afterEach(() => Promise.all(opened.splice(0).map((log) => log.close())));
   const write = async (count: number): Promise<void> => {
     const log = await open();
     const before = (await log.read()).length;

@@ -1,5 +1,5 @@
 // What must every control log keep, wherever it lives? One suite, run by the tests of each implementation.
-import { beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AssayError } from '../errors.ts';
 import { parseExperimentFile } from '../experiment/index.ts';
 import { type ControlEvent, type ControlLog, type ControlLogEntry, digestOf } from './index.ts';
@@ -36,6 +36,7 @@ export function testControlLog(name: string, makePlace: () => Promise<ControlLog
       clock = 1000;
       log = await (await makePlace()).open(() => clock++);
     });
+    afterEach(() => log.close());
 
     test('an empty log holds nothing', async () => {
       expect(await log.read()).toEqual([]);
