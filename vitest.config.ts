@@ -4,6 +4,8 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/e2e/**/*.test.ts'],
     reporters: ['default', './test/closing-line-reporter.ts'],
+    // End-to-end tests mostly wait for other processes; more than two workers only make them wait for each other.
+    maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },
