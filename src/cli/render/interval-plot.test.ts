@@ -20,19 +20,27 @@ describe('renderIntervalPlot', () => {
   });
 
   it('leaves the zero line free exactly when the interval leaves zero out', () => {
-    const value = fc.double({ min: -100, max: 100, noNaN: true });
+    const far = fc.double({ min: 1, max: 100, noNaN: true });
+    // Nearer to zero than one column is drawn on the line.
+    const nearShare = fc.double({ min: 0.21, max: 1, noNaN: true });
+    const within = fc.double({ min: 0, max: 1, noNaN: true });
     fc.assert(
-      fc.property(value, value, value, (a, b, c) => {
-        const [lower, estimate, upper] = [a, b, c].toSorted((x, y) => x - y) as [number, number, number];
-        // Nearer to zero than one column is drawn on the line.
-        const reach = Math.max(Math.abs(lower), Math.abs(upper));
-        fc.pre(Math.min(Math.abs(lower), Math.abs(upper)) > 0.2 * reach);
-        const [line] = renderIntervalPlot([row(lower, estimate, upper)], style);
-        const zero = 10 + 20;
-        const covers = lower < 0 && upper > 0;
-        const cells = [line![zero - 1], line![zero + 1]].join('');
-        expect(/[─├┤●]/.test(cells[0]!) && /[─├┤●]/.test(cells[1]!)).toBe(covers);
-      }),
+      fc.property(
+        far,
+        nearShare,
+        within,
+        fc.constantFrom(-1, 1),
+        fc.constantFrom(-1, 1),
+        (reach, share, at, side, other) => {
+          const [lower, upper] = [side * reach, other * share * reach].toSorted((x, y) => x - y) as [number, number];
+          const estimate = lower + at * (upper - lower);
+          const [line] = renderIntervalPlot([row(lower, estimate, upper)], style);
+          const zero = 10 + 20;
+          const covers = lower < 0 && upper > 0;
+          const cells = [line![zero - 1], line![zero + 1]].join('');
+          expect(/[─├┤●]/.test(cells[0]!) && /[─├┤●]/.test(cells[1]!)).toBe(covers);
+        },
+      ),
     );
   });
 
