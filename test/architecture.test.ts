@@ -79,7 +79,11 @@ describe('a planted fault is caught:', () => {
       { 'experiment/past.ts': "// Past.\nimport { mean } from '../stats/mean.ts';\nexport const past = mean;\n" },
     ],
     ['a door with a star', 'door', { 'stats/index.ts': "export * from './mean.ts';\n" }],
-    ['a door of more than 40 lines', 'door', { 'stats/index.ts': "export { mean } from './mean.ts';\n".repeat(41) }],
+    [
+      'a door of more than 40 lines',
+      'door',
+      { 'experiment/index.ts': "export { plan } from './plan.ts';\n".repeat(41) },
+    ],
     [
       'a circle',
       'circle',

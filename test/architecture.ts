@@ -48,6 +48,9 @@ const impureNames: readonly string[] = [
   'localStorage',
 ];
 
+/** Longest door, lines. `stats` is a library of its own, and its door is the table of contents: docs/decisions/0004. */
+const doorLines = (folder: string): number => (folder === 'stats' ? 200 : 40);
+
 const forbiddenNames = /(^|\/)(types\.ts|utils?(\.ts)?|common(\.ts)?|helpers?(\.ts)?|core(\.ts)?)(\/|$)/;
 
 /** One broken rule. */
@@ -149,7 +152,8 @@ function checkDoor(
 ): Fault[] {
   const faults: Fault[] = [];
   const count = text.trimEnd().split('\n').length;
-  if (count > 40) faults.push({ rule: 'door', file: path, text: `has ${count} lines, must be at most 40` });
+  const most = doorLines(path.slice(0, path.indexOf('/')));
+  if (count > most) faults.push({ rule: 'door', file: path, text: `has ${count} lines, must be at most ${most}` });
   for (const statement of program.body) {
     if (statement.type !== 'ExportNamedDeclaration' || !statement.source)
       faults.push({ rule: 'door', file: path, text: `holds ${statement.type}, must hold named re-exports only` });

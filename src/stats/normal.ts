@@ -15,7 +15,8 @@ export const normal: Distribution = withChecks({
 
 /** e^(-x^2/2) / sqrt(2 pi), the square split so that no digit of x^2 is lost. */
 function density(x: number): number {
-  if (Math.abs(x) === Infinity) return 0;
+  // Below the smallest number from 38.6 on; far beyond, the split's two factors would be 0 and Infinity.
+  if (Math.abs(x) > 40) return 0;
   const head = Math.round(x * 16) / 16;
   const rest = (x - head) * (x + head);
   return Math.exp((-head * head) / 2) * Math.exp(-rest / 2 - logSqrtTwoPi);

@@ -144,7 +144,8 @@ function requireMeans(design: MeansDesign): { effect: number; alpha: number } {
   return { effect: Math.abs(design.difference) / design.standardDeviation, alpha: requireAlpha(design.alpha) };
 }
 
-function requireAim(aim: Aim, alpha: number): number {
+/** Returns the share. @throws RangeError unless share is in (0, 1) and power in (alpha / 2, 1). */
+export function requireAim(aim: Aim, alpha: number): number {
   const share = aim.share ?? 0.5;
   if (!(share > 0 && share < 1)) refuse('share', share, 'in (0, 1)');
   // Below alpha / 2 there is nothing to solve: no units at all have that power.

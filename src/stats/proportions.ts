@@ -103,7 +103,7 @@ function crossing(excess: (delta: number) => number, from: number, to: number): 
 }
 
 /** Maximum-likelihood rate of the control when candidate - control is held at `delta`. */
-function constrainedRate(control: Proportion, candidate: Proportion, delta: number): number {
+export function constrainedRate(control: Proportion, candidate: Proportion, delta: number): number {
   const total = control.n + candidate.n;
   const hits = control.successes + candidate.successes;
   // The rate is a root of total x^3 + l2 x^2 + l1 x + l0.
@@ -173,7 +173,7 @@ function wilson(sample: Proportion, alpha: number): [number, number] {
 }
 
 /** Returns a proportion. @throws RangeError unless 0 <= successes <= n, both finite. */
-function requireProportion(name: string, sample: Proportion): Proportion {
+export function requireProportion(name: string, sample: Proportion): Proportion {
   requireNonNegative(`${name}.n`, sample.n);
   if (!(sample.successes >= 0 && sample.successes <= sample.n)) {
     refuse(`${name}.successes`, sample.successes, `in 0..${sample.n}`);

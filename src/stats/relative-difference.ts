@@ -57,7 +57,8 @@ function fieller(control: Measured, candidate: Measured, z: number): Interval {
   return bounded(centre - half - 1, centre + half - 1);
 }
 
-function requireMeasured(name: string, value: Measured): void {
+/** Checks a measurement. @throws RangeError unless the estimate is finite and the standard error finite and >= 0. */
+export function requireMeasured(name: string, value: Measured): void {
   requireFinite(`${name}.estimate`, value.estimate);
   requireNonNegative(`${name}.standardError`, value.standardError);
 }

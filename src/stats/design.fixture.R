@@ -1,0 +1,22 @@
+# Makes design.fixture.json: sizes and powers of rpact (3.3), pwr (1.3) and R 4.2. Needs r-cran-rpact, r-cran-pwr.
+# Run: Rscript design.fixture.R > design.fixture.json
+suppressMessages({ library(rpact); library(pwr) })
+out <- list()
+put <- function(name, ...) out[[name]] <<- c(...)
+put("pwr.2p h=.3 n=80 one-sided", pwr.2p.test(h = .3, n = 80, alternative = "greater")$power)
+put("pwr.2p2n h=.3 n=80,245", pwr.2p2n.test(h = .3, n1 = 80, n2 = 245)$power)
+put("pwr.2p2n h=.01 n=50,80 alpha=.2", pwr.2p2n.test(h = .01, n1 = 50, n2 = 80, sig.level = .2)$power)
+put("ES.h .65 .5", ES.h(.65, .5))
+put("pwr.chisq w=.1 N=1000 df=3", pwr.chisq.test(w = .1, N = 1000, df = 3)$power)
+put("pwr.chisq w=.02 N=20000 df=1 alpha=.001", pwr.chisq.test(w = .02, N = 20000, df = 1, sig.level = .001)$power)
+put("power.prop p2 for n=10000 p1=.05", power.prop.test(n = 10000, p1 = .05, power = .8, tol = 1e-14)$p2)
+put("the same with R's default tolerance", power.prop.test(n = 10000, p1 = .05, power = .8)$p2)
+size <- function(...) getSampleSizeRates(..., sided = 1)$nFixed
+put("rates .1 .1 margin .01", size(pi1 = .1, pi2 = .1, thetaH0 = -.01, alpha = .025, beta = .2))
+put("rates .12 .1 margin .02 ratio 3", size(pi1 = .12, pi2 = .1, thetaH0 = -.02, alpha = .025, beta = .1, allocationRatioPlanned = 3))
+put("rates .09 .1 margin .03 ratio .5", size(pi1 = .09, pi2 = .1, thetaH0 = -.03, alpha = .05, beta = .1, allocationRatioPlanned = .5))
+put("rates .11 .1", getSampleSizeRates(pi1 = .11, pi2 = .1, alpha = .05, sided = 2, beta = .2)$nFixed)
+put("means .1", getSampleSizeMeans(alternative = .1, normalApproximation = TRUE)$nFixed)
+put("means .1 sd 2 margin .3 ratio 2", getSampleSizeMeans(alternative = .1, stDev = 2, thetaH0 = -.3, normalApproximation = TRUE, allocationRatioPlanned = 2)$nFixed)
+items <- vapply(names(out), function(k) sprintf('"%s": %.16g', k, out[[k]]), "")
+cat("{\n", paste(items, collapse = ",\n"), "\n}\n", sep = "")
