@@ -1,5 +1,6 @@
 // The door of the statistics library: numbers in, numbers out; imports nothing.
 
+export { type AdaptiveStep, type AdaptiveWeights, adaptiveMean, compareAdaptiveMeans } from './adaptive-inference.ts';
 export { type Spending, spentBy } from './alpha-spending.ts';
 export { type EffectPrior, posteriorOfEffect } from './bayes-normal.ts';
 export { type BetaPrior, compareBetaBinomial } from './bayes-proportion.ts';
@@ -15,6 +16,7 @@ export { constantRateInterval, unitsForConstantRate } from './constant-rate.ts';
 export type { ExactRateResult, RateResult } from './count-rates.ts';
 export { compareRates, type EventRate, estimateRate, exactRates } from './count-rates.ts';
 export { type AdjustedResult, compareAdjustedMeans, compareAdjustedRatios } from './covariate-adjustment.ts';
+export { compareDelayedMeans, type DelayedOutcome, delayedMean } from './delayed-mean.ts';
 export type { Distribution } from './distribution.ts';
 export { compareDistributions, fitsDistribution, populationStability, stabilityIndex } from './drift.ts';
 export { daysForUnits, growthToDecideWatched, growthToDecideWithPrior, type Traffic } from './duration.ts';
@@ -27,6 +29,16 @@ export { gammaExponentialMixture, gammaPoissonMixture } from './gamma-mixture.ts
 export { crossingsUnder, designLooks, type LooksDesign, type LooksOptions } from './group-sequential.ts';
 export { type BalanceResult, type CrossoverResult, covariateBalance, crossoverCheck } from './imbalance.ts';
 export { type CovariateRows, compareInteracted } from './interacted-regression.ts';
+export {
+  compareInterleaved,
+  creditsOf,
+  type InterleavedImpression,
+  type InterleavedList,
+  type InterleavingResult,
+  probabilisticInterleaving,
+  slotChances,
+  teamDraft,
+} from './interleaving.ts';
 export type { Estimate, Insufficient, Interval, TestOptions, TestResult } from './interval.ts';
 export { cohensKappa, type KappaResult } from './kappa.ts';
 export { type Combination, linearCombination, probabilityAbove, type WeightedEstimates } from './linear-combination.ts';
@@ -40,14 +52,24 @@ export {
   type LogHistogram,
   mergeHistograms,
 } from './log-histogram.ts';
+export type { MantelHaenszelOptions, MantelHaenszelResult, RateStratum, SimpsonCheck } from './mantel-haenszel.ts';
+export { mantelHaenszel, simpsonCheck } from './mantel-haenszel.ts';
 export { compareMeans, comparePairs, estimateMean } from './means.ts';
 export { betaBinomialMixture, type MixtureMartingale, normalMixture } from './mixture-martingale.ts';
 export type { JointMoments, Moments } from './moments.ts';
 export { jointMomentsOf, mergeJointMoments, mergeMoments, momentsOf, varianceOf } from './moments.ts';
-export { adjustPValues, falseCoverageLevel, selectByEValues, selectComparisons } from './multiplicity.ts';
+export { drawPlanned, type MultileavingPlan, planMultileaving } from './multileaving.ts';
+export {
+  adjustPValues,
+  type Correction,
+  falseCoverageLevel,
+  selectByEValues,
+  selectComparisons,
+} from './multiplicity.ts';
 export type { MarginOptions, MarginResult } from './non-inferiority.ts';
 export { equivalent, notInferior, notInferiorByShare, proportionsNotInferior } from './non-inferiority.ts';
 export { normal } from './normal.ts';
+export { evaluatePolicy, type LoggedDecision, type OffPolicyResult } from './off-policy.ts';
 export { comparePairedModels, type McNemarResult, type PairedOutcomes, watchPairedModels } from './paired-models.ts';
 export { designEffect, meanNoise, ratioNoise } from './pilot-noise.ts';
 export { compareStrata, type StratifiedResult, type Stratum } from './post-stratification.ts';
@@ -93,8 +115,15 @@ export {
   valueByDelta,
   valueBySimulation,
 } from './several-metrics.ts';
+export { compareSeveralProportions, type SeveralProportionsResult } from './several-proportions.ts';
+export type { MeasuredEffect, ShrunkEffects, WinnerEffect } from './shrinkage.ts';
+export { shrinkEffects, winnerEffect } from './shrinkage.ts';
 export { type SignedRankResult, signedRank } from './signed-rank.ts';
 export { empiricalDistributionBound, stitchedBound } from './stitched-bound.ts';
 export { studentT } from './student-t.ts';
+export { compareAllPairs, type PairOfMeans, type StudentizedRange, studentizedRange } from './studentized-range.ts';
+export type { FollowUp, HorizonOptions, LogRankResult, SurvivalCurve, SurvivalStep } from './survival.ts';
+export { logRank, outcomeShare, survivalCurve } from './survival.ts';
+export { type SwitchbackPeriod, type SwitchbackResult, switchbackEffect } from './switchback.ts';
 export { watchEventRatio, watchRate } from './watched-rate.ts';
 export { binomial, poisson } from './whole-number.ts';
