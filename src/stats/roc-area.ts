@@ -31,7 +31,7 @@ export interface PairedScores {
 /**
  * Area under the ROC curve (a positive scores above a negative, ties half) with DeLong's standard error and a normal
  * interval cut to [0, 1]. Cost n log n; it does not merge, as every positive is set against every negative.
- * Valid with some ten or more rows of each label and an area not too near 1.
+ * Valid with some thirty or more rows of each label and an area not too near 1.
  * Insufficient with fewer than two rows of a label, or when no placement varies (perfect, or useless by ties).
  * @throws RangeError when alpha is outside (0, 1), lengths differ, a label is not 0 or 1, or a score is not finite.
  * @see DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44, eq. 3-7; Sun & Xu 2014 (by ranks)

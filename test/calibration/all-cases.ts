@@ -2,6 +2,7 @@
 import { adjustmentCases } from './adjustment-cases.ts';
 import type { CalibrationCase } from './calibration-case.ts';
 import { clusterCases } from './cluster-cases.ts';
+import { furtherCases } from './further-cases.ts';
 import { meanCases } from './mean-cases.ts';
 import { proportionCases } from './proportion-cases.ts';
 import { rateCases } from './rate-cases.ts';
@@ -15,4 +16,5 @@ export const calibrationCases: readonly CalibrationCase[] = [
   ...rateCases,
   ...clusterCases,
   ...sequentialCases,
+  ...furtherCases,
 ];

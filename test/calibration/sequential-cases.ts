@@ -1,8 +1,10 @@
 // Do the watched methods keep their level over 400 looks, and planned looks over five, where a test made for one look does not?
-import { createBettingSequence, createBettingTest } from '../../src/stats/betting-sequence.ts';
-import { designLooks } from '../../src/stats/group-sequential.ts';
 import {
+  betaBinomialMixture,
   binomial,
+  createBettingSequence,
+  createBettingTest,
+  designLooks,
   type Insufficient,
   type Moments,
   mergeMoments,
@@ -15,7 +17,6 @@ import {
   watchDifference,
   watchSampleRatio,
 } from '../../src/stats/index.ts';
-import { betaBinomialMixture } from '../../src/stats/mixture-martingale.ts';
 import { type CalibrationCase, type CalibrationCheck, calibrationCase } from './calibration-case.ts';
 import { covers, drawMany, drawRevenue, drawSuccesses, holds } from './simulated-data.ts';
 
