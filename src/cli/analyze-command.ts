@@ -4,6 +4,7 @@ import { analyzePublished, makeReport, parsePublished, type Report } from '../de
 import { AssayError } from '../errors.ts';
 import { exitCodeOf } from './remote-commands.ts';
 import { renderReport } from './render/index.ts';
+import { shareOf } from './share.ts';
 import { say, sayJson, style } from './terminal.ts';
 
 interface AnalyzeOptions {
@@ -100,7 +101,7 @@ function parseMetric(text: string): { name: string; kind: 'proportion' | 'mean' 
 
 function parseShare(text: string): [string, number] {
   const at = text.lastIndexOf('=');
-  const share = Number(text.slice(at + 1).replace(/%$/, '')) / (text.endsWith('%') ? 100 : 1);
+  const share = shareOf(text.slice(at + 1));
   if (at < 1 || !(share > 0 && share < 1))
     throw new AssayError(
       'usage-invalid',

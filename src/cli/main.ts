@@ -3,14 +3,15 @@ import { readFileSync } from 'node:fs';
 // The `assay` command: reads the command line, runs one command, and turns faults into messages and exit codes.
 import { Command, CommanderError, Option } from 'commander';
 import { experimentActions } from '../api/index.ts';
+import { shareOf } from './share.ts';
 import { exitCode, note, tellFault } from './terminal.ts';
 
 const version: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;
 
 /** Shares, percent or plain: `0.2` or `20%`. */
 function parseShare(text: string): number {
-  const share = text.endsWith('%') ? Number(text.slice(0, -1)) / 100 : Number(text);
-  if (!(share >= 0 && share <= 1) || text.trim() === '')
+  const share = shareOf(text);
+  if (!(share >= 0 && share <= 1))
     throw new CommanderError(
       exitCode.failure,
       'assay.usage',
