@@ -1,21 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type AdaptiveStep, type AdaptiveWeights, adaptiveMean, compareAdaptiveMeans } from './adaptive-inference.ts';
-import type { Insufficient } from './interval.ts';
+import { ends, nearWithin, sure } from './answer.fixture.ts';
 import { createRandom } from './random.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-12): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
-function ends(result: { readonly interval: { readonly kind: string } }): [number, number] {
-  const interval = result.interval as { kind: string; lower: number; upper: number };
-  if (interval.kind !== 'bounded') throw new Error(interval.kind);
-  return [interval.lower, interval.upper];
-}
+const near = nearWithin(1e-12);
 
 // Computed from the formulas of Hadad et al. 2021 in double precision, outside this library.
 const chances = [0.5, 0.5, 0.5, 0.7, 0.7, 0.8, 0.9, 0.9];

@@ -9,7 +9,7 @@ import {
 } from './interval.ts';
 import { normal } from './normal.ts';
 import { refuse, requireAlpha, requireFinite } from './precondition.ts';
-import { zTest } from './ratios.ts';
+import { twoSidedTest } from './two-sided-test.ts';
 
 /** One decision, in the order in which they were made. */
 export interface AdaptiveStep {
@@ -80,10 +80,10 @@ export function compareAdaptiveMeans(
   const after = weighted(steps, { arm: options.candidate, weights });
   if (after.kind === 'insufficient') return after;
   const standardError = Math.hypot(before.standardError, after.standardError);
-  return zTest(`z-test of adaptively weighted means, ${weights} weights`, before.estimate, after.estimate, {
-    standardError,
-    alpha,
-  });
+  return twoSidedTest(
+    { control: before.estimate, candidate: after.estimate },
+    { method: `z-test of adaptively weighted means, ${weights} weights`, standardError, alpha },
+  );
 }
 
 function requireWeights(weights: AdaptiveWeights): AdaptiveWeights {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearWithin } from './answer.fixture.ts';
 import fixture from './bayes.fixture.json' with { type: 'json' };
 import { posteriorOfEffect } from './bayes-normal.ts';
 import { compareBetaBinomial } from './bayes-proportion.ts';
@@ -11,8 +12,7 @@ import type { PosteriorComparison } from './posterior.ts';
 import { createRandom } from './random.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-11): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
+const near = nearWithin(1e-11);
 
 function posterior<T extends PosteriorComparison>(result: T | Insufficient): T {
   if (result.kind === 'insufficient') throw new Error(result.reason);

@@ -47,8 +47,15 @@ export function fisherF(df1: number, df2: number): Distribution {
   });
 }
 
-/** The point x (and y = 1 - x with its own digits) where one tail of beta(a, b) has this logarithm. */
-export function betaPoint(a: number, b: number, target: TailTarget): { readonly x: number; readonly y: number } {
+/**
+ * The point x (and y = 1 - x with its own digits) where one tail of beta(a, b) has this logarithm.
+ * @param target the tail, and the odds x / y to begin at, default those of the mean
+ */
+export function betaPoint(
+  a: number,
+  b: number,
+  target: TailTarget & { readonly startOdds?: number },
+): { readonly x: number; readonly y: number } {
   const sign = target.side === 'below' ? 1 : -1;
   // The odds x / y range over all positive numbers, and both x and y come from them without loss.
   const at = (odds: number): { x: number; y: number } =>
@@ -59,10 +66,10 @@ export function betaPoint(a: number, b: number, target: TailTarget): { readonly 
       const { x, y } = at(odds);
       return logBetaTails(a, b, x, y)[target.side];
     },
-    slope: (odds: number) => {
+    slope: (odds: number, value: number) => {
       const { x, y } = at(odds);
-      return sign * Math.exp(logBetaKernel(a, b, x, y) - logBetaTails(a, b, x, y)[target.side]);
+      return sign * Math.exp(logBetaKernel(a, b, x, y) - value);
     },
   };
-  return at(solveLogTail(tail, target.log, a / b));
+  return at(solveLogTail(tail, target.log, target.startOdds ?? a / b));
 }

@@ -92,7 +92,9 @@ describe('false alarms at alpha 0.05 in hard settings (docs/statistics.md quotes
 
   it('pooled z and Fisher with 2 events in 1000 expected on each side', () => {
     const draw = (random: Random) => ({ n: 1000, successes: binomialDraw(random, 1000, 0.002) });
-    const pooled = falseAlarms('rare pooled', (random) => compareProportions(draw(random), draw(random), { alpha }));
+    const pooled = falseAlarms('rare pooled', (random) =>
+      compareProportions(draw(random), draw(random), { alpha, test: 'pooled-z' }),
+    );
     const exact = falseAlarms('rare exact', (random) => fisherExact(draw(random), draw(random)));
     expect(pooled).toBeLessThan(alpha + tolerance);
     expect(exact).toBeLessThan(pooled);
@@ -103,7 +105,7 @@ describe('false alarms at alpha 0.05 in hard settings (docs/statistics.md quotes
       compareProportions(
         { n: 9000, successes: binomialDraw(random, 9000, 0.001) },
         { n: 1000, successes: binomialDraw(random, 1000, 0.001) },
-        { alpha },
+        { alpha, test: 'pooled-z' },
       ),
     );
     expect(rate).toBeLessThan(alpha + tolerance);

@@ -1,18 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearWithin, sure } from './answer.fixture.ts';
 import { complierEffect } from './complier-effect.ts';
-import type { Insufficient } from './interval.ts';
 import { type JointMoments, jointMomentsOf, mergeJointMoments, momentsOf } from './moments.ts';
 import { predictionPoweredMean } from './prediction-powered.ts';
 import { createRandom } from './random.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-11): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
+const near = nearWithin(1e-11);
 
 /** Moments of (outcome, receipt) when so many units have each pair. */
 function cells(counts: readonly (readonly [number, number, number])[]): JointMoments {

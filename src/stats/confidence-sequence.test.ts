@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearWithin } from './answer.fixture.ts';
 import { type LimitOptions, tunedRho, type WatchedLimit, watchLimit } from './confidence-sequence.ts';
 import { createRandom } from './random.ts';
 import type { Measured } from './relative-difference.ts';
 import { watchDifference } from './sequential.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-11): void =>
-  expect(Math.abs(got / want - 1), `${got} ${want}`).toBeLessThan(tolerance);
+const near = nearWithin(1e-11);
 
 /** The sequence, which has to have an answer. */
 function watched(difference: Measured & { readonly n: number }, options: LimitOptions): WatchedLimit {

@@ -1,18 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ends } from './answer.fixture.ts';
 import {
   clopperPearsonInterval,
   constantRateInterval,
   createRandom,
-  type Interval,
   type Random,
   unitsForConstantRate,
 } from './index.ts';
-
-function ends(interval: Interval): readonly [number, number] {
-  if (interval.kind !== 'bounded') throw new Error(interval.kind);
-  return [interval.lower, interval.upper];
-}
 
 describe('the interval of a rate that never moved', () => {
   it.each([

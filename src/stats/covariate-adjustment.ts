@@ -1,19 +1,12 @@
 // How much of the noise was already there before the test (CUPED), and what is the difference without it?
-import {
-  bounded,
-  type Estimate,
-  type Insufficient,
-  insufficient,
-  type TestOptions,
-  type TestResult,
-} from './interval.ts';
+import { type Estimate, type Insufficient, insufficient, type TestOptions, type TestResult } from './interval.ts';
 import { compareMeans } from './means.ts';
 import { type JointMoments, requireJointMoments } from './moments.ts';
 import { refuse, requireAlpha } from './precondition.ts';
-import { covarianceOfRatios, zTest } from './ratios.ts';
+import { covarianceOfRatios } from './ratios.ts';
 import { relativeLift } from './relative-lift.ts';
-import { studentT } from './student-t.ts';
 import { bilinear, dot, type SymmetricMatrix, solveSymmetric } from './symmetric-matrix.ts';
+import { twoSidedTest } from './two-sided-test.ts';
 
 /** A comparison with the noise that covariates explain taken out. */
 export interface AdjustedResult extends TestResult {
@@ -64,22 +57,13 @@ export function compareAdjustedMeans(
   const own = options.slopes === 'per-variant';
   const fit = own ? fitEach(control, candidate) : fitPooled(control, candidate);
   if ('reason' in fit) return fit;
-  const difference = fit.candidate - fit.control;
-  const standardError = Math.sqrt(fit.variance);
-  const statistic = difference / standardError;
-  const t = studentT(fit.df);
-  const margin = t.isf(alpha / 2) * standardError;
   return {
-    kind: 'tested',
-    method: own ? 'Welch t-test, slopes per variant' : 'Welch t-test, pooled slopes (CUPED)',
-    control: fit.control,
-    candidate: fit.candidate,
-    difference,
-    standardError,
-    statistic,
-    df: fit.df,
-    pValue: Math.min(1, 2 * t.sf(Math.abs(statistic))),
-    interval: bounded(difference - margin, difference + margin),
+    ...twoSidedTest(fit, {
+      method: own ? 'Welch t-test, slopes per variant' : 'Welch t-test, pooled slopes (CUPED)',
+      standardError: Math.sqrt(fit.variance),
+      df: fit.df,
+      alpha,
+    }),
     unadjusted: plain.difference,
     slopes: fit.slopes,
     dropped: fit.dropped,
@@ -124,7 +108,8 @@ export function compareAdjustedRatios(
   const fit = adjustPooled(before, after);
   if ('reason' in fit) return fit;
   return {
-    ...zTest('z-test of ratios, pooled slopes (CUPED)', fit.control, fit.candidate, {
+    ...twoSidedTest(fit, {
+      method: 'z-test of ratios, pooled slopes (CUPED)',
       standardError: Math.sqrt(fit.variance),
       alpha,
     }),

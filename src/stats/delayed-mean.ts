@@ -3,6 +3,7 @@ import { bounded, type Estimate, type Insufficient, insufficient, type TestResul
 import { normal } from './normal.ts';
 import { requireAlpha, requireFinite, requireNonNegative } from './precondition.ts';
 import { type FollowUp, type HorizonOptions, timeTable, tooShort } from './survival.ts';
+import { twoSidedTest } from './two-sided-test.ts';
 
 /** One unit's outcome, if seen. */
 export interface DelayedOutcome extends FollowUp {
@@ -45,26 +46,17 @@ export function compareDelayedMeans(
   candidate: Iterable<DelayedOutcome>,
   options: HorizonOptions,
 ): TestResult | Insufficient {
-  const z = normal.isf(requireAlpha(options.alpha) / 2);
+  const alpha = requireAlpha(options.alpha);
   const one = weighted([...control], { name: 'control', horizon: options.horizon });
   if (one.kind === 'insufficient') return insufficient(`control: ${one.reason}`);
   const two = weighted([...candidate], { name: 'candidate', horizon: options.horizon });
   if (two.kind === 'insufficient') return insufficient(`candidate: ${two.reason}`);
   const standardError = Math.hypot(one.standardError, two.standardError);
   if (!(standardError > 0)) return insufficient('no unit differs from another, so the error is unknown');
-  const difference = two.estimate - one.estimate;
-  const statistic = difference / standardError;
-  return {
-    kind: 'tested',
-    method: 'z-test of inverse-probability-of-censoring weighted means',
-    control: one.estimate,
-    candidate: two.estimate,
-    difference,
-    standardError,
-    statistic,
-    pValue: Math.min(1, 2 * normal.sf(Math.abs(statistic))),
-    interval: bounded(difference - z * standardError, difference + z * standardError),
-  };
+  return twoSidedTest(
+    { control: one.estimate, candidate: two.estimate },
+    { method: 'z-test of inverse-probability-of-censoring weighted means', standardError, alpha },
+  );
 }
 
 interface Weighted {

@@ -79,7 +79,8 @@ export function withChecks(inner: Distribution): Distribution {
 export interface LogTail {
   readonly rising: boolean;
   value(x: number): number;
-  slope(x: number): number;
+  /** @param value that of the log-probability at x */
+  slope(x: number, value: number): number;
 }
 
 /**
@@ -92,12 +93,13 @@ export function solveLogTail(tail: LogTail, target: number, start: number): numb
   let reach = 1;
   let x = start;
   for (let step = 0; step < 300; step += 1) {
-    const miss = tail.value(x) - target;
+    const value = tail.value(x);
+    const miss = value - target;
     if (miss === 0) return x;
     const isAbove = miss > 0 === tail.rising;
     if (isAbove) high = x;
     else low = x;
-    let move = -miss / tail.slope(x);
+    let move = -miss / tail.slope(x, value);
     // The error left is of the order of the squared step: this one is the last that matters.
     if (Math.abs(move) < 1e-10) return x + x * Math.expm1(move);
     // Where the slope has underflowed only the direction is known; the reach doubles so that any depth is found.

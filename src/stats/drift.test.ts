@@ -1,19 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearWithin, sure } from './answer.fixture.ts';
 import { compareDistributions, fitsDistribution, populationStability, stabilityIndex } from './drift.ts';
-import type { Insufficient } from './interval.ts';
 import { kolmogorovTail, oneSampleTail } from './kolmogorov.ts';
 import quality from './model-quality.fixture.json' with { type: 'json' };
 import reference from './models.fixture.json' with { type: 'json' };
 import { normal } from './normal.ts';
 import { createRandom } from './random.ts';
 
-const near = (got: number, want: number, tolerance = 1e-9): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
+const near = nearWithin(1e-9);
 
 describe('population stability index', () => {
   it('gives the published value, from shares and from counts', () => {

@@ -50,22 +50,49 @@ export function fisherExact(
   }
   const tables = tablesOf(control, candidate);
   const seen = candidate.successes - tables.first;
-  let rarer = 0;
-  let same = 0;
-  for (const log of tables.logs) {
-    const away = log - tables.logs[seen]!;
-    // Equal tables differ by rounding only.
-    if (Math.abs(away) < 1e-7) same += Math.exp(log);
-    else if (away < 0) rarer += Math.exp(log);
-  }
+  const { rarer, likeSeen } = tailsOf(tables.logs, seen);
   return {
     kind: 'tested',
     method: "Fisher's exact test",
-    pValue: Math.min(1, rarer + same),
-    midP: Math.min(1, rarer + same / 2),
+    pValue: Math.min(1, rarer + likeSeen),
+    midP: Math.min(1, rarer + likeSeen / 2),
     oddsRatio: oddsRatio(tables.logs, seen),
     interval: oddsInterval(tables.logs, seen, alpha),
   };
+}
+
+/** Probabilities of tables with the totals seen, were both rates the same. */
+export interface TableTails {
+  /** Of tables less likely than the one seen. */
+  readonly rarer: number;
+  /** Of the table seen and those just as likely. */
+  readonly likeSeen: number;
+  /** Of the candidate having as few successes as seen, or fewer. */
+  readonly below: number;
+  /** Of as many, or more. */
+  readonly above: number;
+  /** Of the table seen. */
+  readonly seen: number;
+}
+
+/** Tails of Fisher's test. @param control whole counts, as `fisherExact` takes them @param candidate likewise */
+export function fisherTails(control: Proportion, candidate: Proportion): TableTails {
+  const tables = tablesOf(control, candidate);
+  return tailsOf(tables.logs, candidate.successes - tables.first);
+}
+
+function tailsOf(logs: readonly number[], seen: number): TableTails {
+  let [rarer, likeSeen, below, above] = [0, 0, 0, 0];
+  for (const [k, log] of logs.entries()) {
+    const mass = Math.exp(log);
+    const away = log - logs[seen]!;
+    // Equal tables differ by rounding only.
+    if (Math.abs(away) < 1e-7) likeSeen += mass;
+    else if (away < 0) rarer += mass;
+    if (k <= seen) below += mass;
+    if (k >= seen) above += mass;
+  }
+  return { rarer, likeSeen, below, above, seen: Math.exp(logs[seen]!) };
 }
 
 /** ln probability of each number of the candidate's successes, from the smallest possible, at odds ratio 1. */

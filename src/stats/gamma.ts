@@ -38,7 +38,7 @@ function solve(shape: number, { side, log }: TailTarget): number {
   const tail = {
     rising: side === 'below',
     value: (x: number) => logGammaTails(shape, x)[side],
-    slope: (x: number) => sign * Math.exp(logGammaKernel(shape, x) - logGammaTails(shape, x)[side]),
+    slope: (x: number, value: number) => sign * Math.exp(logGammaKernel(shape, x) - value),
   };
   return solveLogTail(tail, log, start(shape, { side, log }));
 }

@@ -215,10 +215,6 @@ describe('designLooks', () => {
       [{ power: 0.01 }, 'power is 0.01, must be in (0.025, 1)'],
       [{ futility: { spending: obrienFleming, binding: false } }, 'power is undefined, must be given with futility'],
       [
-        { sides: 2, power: 0.8, futility: { spending: obrienFleming, binding: false } },
-        'sides is 2, must be 1 with futility',
-      ],
-      [
         { power: 0.8, futility: { spending: obrienFleming, binding: true } },
         'boundary.kind is pocock, must be spending with binding futility',
       ],

@@ -3,7 +3,7 @@ import { type Spending, spentBy } from './alpha-spending.ts';
 import type { TestOptions } from './interval.ts';
 import { normal } from './normal.ts';
 import { refuse } from './precondition.ts';
-import { atStart, massAbove, massBelow, pathsInside, usualReach } from './recursive-integration.ts';
+import { atStart, massAbove, massBelow, type Paths, pathsInside, usualReach } from './recursive-integration.ts';
 import { findRoot } from './root.ts';
 import {
   criticalValues,
@@ -26,7 +26,7 @@ export interface Futility {
 export interface LooksOptions extends TestOptions, Looks {
   /** Chance to reject at the effect the test is planned for, in (alpha, 1); needed for futility and for a plan. */
   readonly power?: number;
-  /** For one-sided tests with power; default none. */
+  /** For tests with power; default none. */
   readonly futility?: Futility;
 }
 
@@ -35,7 +35,7 @@ export interface LooksDesign extends LooksOptions {
   readonly kind: 'designed';
   /** Reject when z is at or above this (two-sided: or at or below minus this). */
   readonly critical: readonly number[];
-  /** Give up when z is at or below this; the last is the critical value. Present with futility. */
+  /** Give up when z (two-sided: |z|) is at or below this; the last is the critical value. Present with futility. */
   readonly futilityBounds?: readonly number[];
   /** Error spent up to and including each look, both sides together; the futility bounds count only if binding. */
   readonly alphaSpent: readonly number[];
@@ -57,8 +57,10 @@ export interface LooksPlan {
 export interface Crossings {
   /** Of rejecting upwards. */
   readonly upper: readonly number[];
-  /** Of rejecting downwards (two-sided) or giving up (futility); 0 otherwise. */
+  /** Of rejecting downwards (two-sided) or giving up (one-sided with futility); 0 otherwise. */
   readonly lower: readonly number[];
+  /** Of giving up, where a two-sided test has futility bounds. */
+  readonly inner?: readonly number[];
   /** Expected information share when the test ends. */
   readonly expectedInformation: number;
 }
@@ -69,8 +71,9 @@ export interface Crossings {
  * spending rule neither number nor times of looks need be fixed beforehand, as long as they do not depend on the effect
  * seen: design again with the shares so far.
  * @throws RangeError when alpha is outside (0, 1), power outside (alpha, 1), looks do not rise within (0, 1] (to 1 for
- *   boundaries without spending and for plans), or futility is asked for two sides or without power.
- * @see Jennison & Turnbull 2000, chapters 2, 7 and 19; futility: Pampallona, Tsiatis & Kim 2001, DIJ 35
+ *   boundaries without spending and for plans), or futility is asked for without power.
+ * @see Jennison & Turnbull 2000, chapters 2, 5, 7 and 19; futility: Pampallona, Tsiatis & Kim 2001, DIJ 35; of two sides,
+ * an inner wedge around 0: Whitehead & Stratton 1983, Biometrics 39
  */
 export function designLooks(options: LooksOptions): LooksDesign {
   requireLooks(options);
@@ -88,7 +91,6 @@ export function designLooks(options: LooksOptions): LooksDesign {
     const drift = driftFor(options, (theta) => power - sumOf(crossingsUnder(bounds, theta).upper));
     return { ...bounds, kind: 'designed', alphaSpent: spentAt(options, free), plan: planOf(bounds, { drift, power }) };
   }
-  if (options.sides !== 1) refuse('sides', options.sides, '1 with futility');
   if (futility.binding && options.boundary.kind !== 'spending') {
     refuse('boundary.kind', options.boundary.kind, 'spending with binding futility');
   }
@@ -97,7 +99,9 @@ export function designLooks(options: LooksOptions): LooksDesign {
   const { critical, lower } = bind(drift);
   const futilityBounds = [...lower, critical[critical.length - 1]!];
   const bounds = { ...options, critical, futilityBounds };
-  const spent = futility.binding ? runningSum(crossingsUnder(bounds, 0).upper) : spentAt(options, critical);
+  const spent = futility.binding
+    ? runningSum(crossingsUnder(bounds, 0).upper).map((each) => options.sides * each)
+    : spentAt(options, critical);
   return { ...bounds, kind: 'designed', alphaSpent: spent, plan: planOf(bounds, { drift, power }) };
 }
 
@@ -114,19 +118,30 @@ export function crossingsUnder(design: Bounds, drift: number): Crossings {
   let paths = atStart;
   const upper: number[] = [];
   const lower: number[] = [];
+  const inner: number[] = [];
   let expectedInformation = 0;
+  let going = 1;
   for (const [k, time] of information.entries()) {
     const high = critical[k]!;
     const low = sides === 2 ? -high : (futilityBounds?.[k] ?? -Infinity);
+    const wedge = sides === 2 ? (futilityBounds?.[k] ?? 0) : 0;
     upper.push(massAbove(paths, { time, z: high, drift }));
     lower.push(massBelow(paths, { time, z: low, drift }));
+    inner.push(massWithin(paths, { time, z: wedge, drift }));
     const next = information[k + 1];
-    const isLast = next === undefined;
-    paths = isLast ? paths : pathsInside(paths, { time, lower: low, upper: high, next, drift, reach: usualReach });
-    expectedInformation +=
-      time * (isLast ? 1 - sumOf(upper.slice(0, -1)) - sumOf(lower.slice(0, -1)) : upper[k]! + lower[k]!);
+    const stopping = next === undefined ? going : upper[k]! + lower[k]! + inner[k]!;
+    expectedInformation += time * stopping;
+    going -= stopping;
+    if (next === undefined) break;
+    paths = pathsInside(paths, { time, lower: low, upper: high, inner: wedge, next, drift, reach: usualReach });
   }
-  return { upper, lower, expectedInformation };
+  const giving = sides === 2 && futilityBounds !== undefined ? { inner } : {};
+  return { upper, lower, ...giving, expectedInformation };
+}
+
+/** Probability of having stayed inside so far and then lying nearer to 0 than z, or just as near. */
+function massWithin(paths: Paths, look: { readonly time: number; readonly z: number; readonly drift: number }): number {
+  return look.z > 0 ? massBelow(paths, look) - massBelow(paths, { ...look, z: -look.z }) : 0;
 }
 
 interface BoundFutility {
@@ -147,14 +162,14 @@ function futilityUnder(
   },
 ): BoundFutility {
   const { drift, futility, error, free } = given;
-  const { information, boundary, alpha } = options;
+  const { information, boundary, alpha, sides } = options;
   const critical: number[] = [];
   const lower: number[] = [];
   let [paths, nullPaths] = [atStart, atStart];
   let spent = { alpha: 0, error: 0 };
   for (const [k, time] of information.entries()) {
     const whole = {
-      alpha: boundary.kind === 'spending' ? spentBy(alpha, time, boundary.spending) : 0,
+      alpha: boundary.kind === 'spending' ? spentBy(alpha / sides, time, boundary.spending) : 0,
       error: spentBy(error, time, futility.spending),
     };
     const upper = futility.binding ? upperFor(nullPaths, { time, mass: whole.alpha - spent.alpha }) : free[k]!;
@@ -162,14 +177,29 @@ function futilityUnder(
     spent = whole;
     critical.push(upper);
     const next = information[k + 1];
-    if (next === undefined) return { critical, lower, excess: massBelow(paths, { time, z: upper, drift }) - mass };
-    const low = lowerFor(paths, { time, mass, drift, ceiling: upper });
+    const massFor = sides === 2 ? massWithin : massBelow;
+    if (next === undefined) return { critical, lower, excess: massFor(paths, { time, z: upper, drift }) - mass };
+    const target = { time, mass, drift, ceiling: upper };
+    const low = sides === 2 ? innerFor(paths, target) : lowerFor(paths, target);
     lower.push(low);
-    const look = { time, lower: low, upper, next, reach: usualReach };
+    const ends = sides === 2 ? { lower: -upper, upper, inner: low } : { lower: low, upper };
+    const look = { ...ends, time, next, reach: usualReach };
     paths = pathsInside(paths, { ...look, drift });
     if (futility.binding) nullPaths = pathsInside(nullPaths, { ...look, drift: 0 });
   }
   return refuse('information.length', 0, '>= 1');
+}
+
+/** z nearer to 0 than which paths with this drift have this mass; `ceiling` where all within that have less. */
+function innerFor(
+  paths: Paths,
+  target: { readonly time: number; readonly mass: number; readonly drift: number; readonly ceiling: number },
+): number {
+  const { time, mass, drift } = target;
+  const ceiling = Math.min(target.ceiling, 60);
+  const excess = (z: number): number => massWithin(paths, { time, z, drift }) - mass;
+  if (mass < 1e-300) return 0;
+  return excess(ceiling) <= 0 ? ceiling : findRoot(excess, [0, ceiling]);
 }
 
 /** Drift where a function that falls with it is 0, searched from the fixed test's drift. */

@@ -2,6 +2,7 @@
 
 export { type AdaptiveStep, type AdaptiveWeights, adaptiveMean, compareAdaptiveMeans } from './adaptive-inference.ts';
 export { type Spending, spentBy } from './alpha-spending.ts';
+export { type Batch, compareBatches } from './batched-means.ts';
 export { type EffectPrior, posteriorOfEffect } from './bayes-normal.ts';
 export { type BetaPrior, compareBetaBinomial } from './bayes-proportion.ts';
 export { compareGammaPoisson, type EventCount, type RatePosterior } from './bayes-rate.ts';
@@ -10,6 +11,7 @@ export { beta, fisherF } from './beta.ts';
 export { createBettingSequence, createBettingTest } from './betting-sequence.ts';
 export { type CalibrationSummary, calibrationError, calibrationOf, mergeCalibrations } from './calibration-error.ts';
 export { type CapBounds, type CappedMoments, capBoundsOf, cappedMomentsOf } from './capping.ts';
+export { compareProportions, type ProportionTestResult } from './compare-proportions.ts';
 export { type ComplierEffect, complierEffect } from './complier-effect.ts';
 export { tunedRho, type WatchedLimit, watchLimit } from './confidence-sequence.ts';
 export { constantRateInterval, unitsForConstantRate } from './constant-rate.ts';
@@ -20,7 +22,10 @@ export { compareDelayedMeans, type DelayedOutcome, delayedMean } from './delayed
 export type { Distribution } from './distribution.ts';
 export { compareDistributions, fitsDistribution, populationStability, stabilityIndex } from './drift.ts';
 export { daysForUnits, growthToDecideWatched, growthToDecideWithPrior, type Traffic } from './duration.ts';
+export { compareGroupEffects, type EffectGroup, type GroupEffects } from './effect-groups.ts';
+export { type EffectRanking, type RankedUnit, rankEffects } from './effect-ranking.ts';
 export { arcsineEffect, powerOfArcsine, powerOfChiSquared } from './effect-size-power.ts';
+export { estimateAfterStop, type StoppedResult } from './estimate-after-stop.ts';
 export type { EstimateDesign, Goal } from './estimate-design.ts';
 export { detectableEffect, detectableLift, powerOfEstimate, unitsForEstimate } from './estimate-design.ts';
 export { type FisherResult, fisherExact } from './fisher-exact.ts';
@@ -88,7 +93,6 @@ export { brierScore, type Confusion, classificationRates, logLoss } from './prob
 export { detectableProportion, powerOfRateMargin, unitsForRateMargin } from './proportion-design.ts';
 export {
   clopperPearsonInterval,
-  compareProportions,
   estimateProportion,
   newcombeInterval,
   type Proportion,
@@ -125,5 +129,6 @@ export { compareAllPairs, type PairOfMeans, type StudentizedRange, studentizedRa
 export type { FollowUp, HorizonOptions, LogRankResult, SurvivalCurve, SurvivalStep } from './survival.ts';
 export { logRank, outcomeShare, survivalCurve } from './survival.ts';
 export { type SwitchbackPeriod, type SwitchbackResult, switchbackEffect } from './switchback.ts';
+export type { TemperedEstimate } from './tempered-weights.ts';
 export { watchEventRatio, watchRate } from './watched-rate.ts';
 export { binomial, poisson } from './whole-number.ts';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearWithin, sure } from './answer.fixture.ts';
 import {
   compareInterleaved,
   creditsOf,
@@ -8,16 +9,10 @@ import {
   slotChances,
   teamDraft,
 } from './interleaving.ts';
-import type { Insufficient } from './interval.ts';
 import { createRandom } from './random.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-12): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
+const near = nearWithin(1e-12);
 const draws = 4000;
 /** Four binomial standard errors of a share of the draws. */
 const slack = (p: number): number => 4 * Math.sqrt((p * (1 - p)) / draws);

@@ -28,6 +28,8 @@ export interface TestResult {
   readonly kind: 'tested';
   /** The test in words, for example `Welch t-test`. */
   readonly method: string;
+  /** Why this test and no other, as a sentence; present where the data chose it. */
+  readonly because?: string;
   readonly control: number;
   readonly candidate: number;
   /** candidate - control */

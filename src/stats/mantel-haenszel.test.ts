@@ -1,16 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Insufficient } from './interval.ts';
+import { nearWithin, sure } from './answer.fixture.ts';
 import { mantelHaenszel, type RateStratum, simpsonCheck } from './mantel-haenszel.ts';
 import reference from './survival.fixture.json' with { type: 'json' };
 
 const alpha = 0.05;
-const near = (got: unknown, want: number, tolerance = 1e-12): void =>
-  expect(Math.abs((got as number) / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
+const near = nearWithin(1e-12);
 
 /** Bickel, Hammel & O'Connell 1975: admissions of men (candidate) and women (control) by department. */
 const berkeley: RateStratum[] = Array.from({ length: 6 }, (_, i) => {

@@ -10,6 +10,7 @@ import {
 import { type Moments, requireMoments } from './moments.ts';
 import { requireAlpha } from './precondition.ts';
 import { studentT } from './student-t.ts';
+import { twoSidedTest } from './two-sided-test.ts';
 
 /**
  * Welch's t-test of two independent means.
@@ -31,23 +32,10 @@ export function compareMeans(control: Moments, candidate: Moments, options: Test
   // Shares instead of squares of the parts, so that tiny variances do not underflow.
   const share = controlPart / variance;
   const df = 1 / (share ** 2 / (control.n - 1) + (1 - share) ** 2 / (candidate.n - 1));
-  const difference = candidate.mean - control.mean;
-  const standardError = Math.sqrt(variance);
-  const statistic = difference / standardError;
-  const t = studentT(df);
-  const margin = t.isf(alpha / 2) * standardError;
-  return {
-    kind: 'tested',
-    method: 'Welch t-test',
-    control: control.mean,
-    candidate: candidate.mean,
-    difference,
-    standardError,
-    statistic,
-    df,
-    pValue: Math.min(1, 2 * t.sf(Math.abs(statistic))),
-    interval: bounded(difference - margin, difference + margin),
-  };
+  return twoSidedTest(
+    { control: control.mean, candidate: candidate.mean },
+    { method: 'Welch t-test', standardError: Math.sqrt(variance), df, alpha },
+  );
 }
 
 /**

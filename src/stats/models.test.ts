@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ends, nearWithin, sure } from './answer.fixture.ts';
 import { calibrationError, calibrationOf, mergeCalibrations } from './calibration-error.ts';
-import type { Insufficient } from './interval.ts';
 import { cohensKappa, type KappaWeights } from './kappa.ts';
 import { estimateMean } from './means.ts';
 import quality from './model-quality.fixture.json' with { type: 'json' };
@@ -14,17 +14,7 @@ import { mergeRegressionErrors, pinballLoss, regressionErrorsOf, regressionQuali
 import { compareRocAreas, rocArea } from './roc-area.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-9): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
-function ends(result: { readonly interval: { readonly kind: string } }): [number, number] {
-  const interval = result.interval as { kind: string; lower: number; upper: number };
-  if (interval.kind !== 'bounded') throw new Error(interval.kind);
-  return [interval.lower, interval.upper];
-}
+const near = nearWithin(1e-9);
 
 describe('scores of probabilities', () => {
   const probabilities = [0.1, 0.4, 0.35, 0.8, 0.9, 0.65];

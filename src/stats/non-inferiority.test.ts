@@ -1,26 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { ends, nearWithin } from './answer.fixture.ts';
 import type { Insufficient } from './interval.ts';
 import fixture from './margins.fixture.json' with { type: 'json' };
 import { compareMeans } from './means.ts';
 import { momentsOf } from './moments.ts';
-import {
-  equivalent,
-  type MarginResult,
-  notInferior,
-  notInferiorByShare,
-  proportionsNotInferior,
-} from './non-inferiority.ts';
+import { equivalent, notInferior, notInferiorByShare, proportionsNotInferior } from './non-inferiority.ts';
 
-const near = (got: number, want: number): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(1e-9);
+const near = nearWithin(1e-9);
 function tested<T extends { kind: string }>(result: T | Insufficient): T {
   if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
   return result as T;
-}
-function ends(result: MarginResult): [number, number] {
-  if (result.interval.kind !== 'bounded') throw new Error(result.interval.kind);
-  return [result.interval.lower, result.interval.upper];
 }
 
 describe('non-inferiority and equivalence', () => {

@@ -1,17 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Insufficient } from './interval.ts';
+import { nearWithin, sure } from './answer.fixture.ts';
 import { evaluatePolicy, type LoggedDecision } from './off-policy.ts';
 import { createRandom } from './random.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-12): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends object>(result: T | Insufficient | undefined): T {
-  if (result === undefined) throw new Error('absent');
-  if ('kind' in result && result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
+const near = nearWithin(1e-12);
 
 // Six rows whose weights are 2.5, 0.2, 4/3, twice; expected numbers from the formulas, computed outside this library.
 const rewards = [1, 0, 1, 0, 1, 0];
@@ -45,6 +39,52 @@ describe('what another policy would have earned', () => {
     // scipy.stats.ttest_1samp([2.5, .2, 4/3, 2.5, .2, 4/3], 1)
     near(sure(diagnostics.meanWeightTest).statistic, 0.8202321218338393, 1e-9);
     near(sure(diagnostics.meanWeightTest).pValue, 0.449403949647726, 1e-9);
+  });
+
+  it('tempered weights give what their formulas give by hand', () => {
+    const asked = { alpha, leastEffectiveRows: 2, switchAbove: 2, shrinkage: 1 };
+    const all = sure(evaluatePolicy(rows, asked).estimates);
+    // Without the two weights of 2.5: 0.2 (-0.3) + 0.2 (0.7), the two of 4/3 cancel.
+    const switched = sure(all.switched);
+    near(switched.estimate, 0.53 + 0.08 / 6);
+    near(switched.biasEstimate, 0.53 + 0.08 / 6 - 0.46);
+    expect(switched.limit).toBe(2);
+    // w / (w^2 + 1): 2.5 / 7.25 and 0.2 / 1.04.
+    near(sure(all.shrunk).estimate, 0.53 + (-0.2 * (2.5 / 7.25) + 0.4 * (0.2 / 1.04)) / 6);
+    const untouched = sure(evaluatePolicy(rows, { ...asked, switchAbove: 3, shrinkage: 1e12 }).estimates);
+    near(sure(untouched.switched).estimate, 0.46);
+    near(sure(untouched.switched).standardError, 0.37115535331757815);
+    near(sure(untouched.shrunk).estimate, 0.46, 1e-9);
+    expect(() => evaluatePolicy(rows, { alpha, switchAbove: 0 })).toThrow('switchAbove is 0, must be finite and > 0');
+    expect(() => evaluatePolicy(rows, { alpha, shrinkage: Number.NaN })).toThrow('shrinkage is NaN');
+  });
+
+  it('tempered weights are nearer to the truth where few decisions carry the sum, and harmless where none does', () => {
+    const random = createRandom('tempered');
+    const squares = { rare: { plain: 0, switched: 0, shrunk: 0 }, even: { plain: 0, switched: 0, shrunk: 0 } };
+    for (let round = 0; round < 200; round += 1) {
+      for (const [name, chance] of [
+        ['rare', 0.01],
+        ['even', 0.5],
+      ] as const) {
+        const made: LoggedDecision[] = [];
+        for (let i = 0; i < 600; i += 1) {
+          const isRare = random.uniform() < chance;
+          // The model is off by 0.05 on both actions; the judged policy takes the rare one half of the time. Truth: 0.5.
+          const expected = { logged: isRare ? 0.65 : 0.45, target: 0.55 };
+          const reward = (isRare ? 0.6 : 0.4) + 0.5 * random.normal();
+          made.push({ reward, expected, loggedChance: isRare ? chance : 1 - chance, targetChance: 0.5 });
+        }
+        const all = sure(evaluatePolicy(made, { alpha, leastEffectiveRows: 1 }).estimates);
+        squares[name].plain += (sure(all.doublyRobust).estimate - 0.5) ** 2;
+        squares[name].switched += (sure(all.switched).estimate - 0.5) ** 2;
+        squares[name].shrunk += (sure(all.shrunk).estimate - 0.5) ** 2;
+      }
+    }
+    expect(squares.rare.switched).toBeLessThan(0.7 * squares.rare.plain);
+    expect(squares.rare.shrunk).toBeLessThan(0.7 * squares.rare.plain);
+    expect(squares.even.switched).toBeLessThan(1.3 * squares.even.plain);
+    expect(squares.even.shrunk).toBeLessThan(1.3 * squares.even.plain);
   });
 
   it('refuses an estimate when the log says too little, and still shows the diagnostics', () => {

@@ -6,6 +6,7 @@ import { normal } from './normal.ts';
 import { refuse, requireAlpha, requireFinite, requirePositive, requireProbability } from './precondition.ts';
 import { estimateRatio } from './ratios.ts';
 import { studentT } from './student-t.ts';
+import { type TemperedEstimate, type Tempering, temperedMean } from './tempered-weights.ts';
 
 /** One logged decision; rows are independent (one per user, or so far apart that they do not touch). */
 export interface LoggedDecision {
@@ -43,6 +44,10 @@ export interface OffPolicyEstimates {
   readonly doublyRobust?: Estimate | Insufficient;
   /** The same with the residuals over the sum of weights. Absent without a model. */
   readonly selfNormalisedDoublyRobust?: Estimate | Insufficient;
+  /** Doubly robust, but the model alone where the weight is large: some bias for less noise, no interval. Absent without a model. */
+  readonly switched?: TemperedEstimate | Insufficient;
+  /** The same, large weights shrunk smoothly. Absent without a model. */
+  readonly shrunk?: TemperedEstimate | Insufficient;
 }
 
 /** An off-policy evaluation: diagnostics always, estimates only where the log says enough. */
@@ -55,6 +60,10 @@ export interface OffPolicyResult {
 export interface OffPolicyOptions extends TestOptions {
   /** Effective rows below which there is no estimate, > 0; default 30. */
   readonly leastEffectiveRows?: number;
+  /** Weight above which `switched` goes by the model alone, > 0; default chosen by estimated variance and bias. */
+  readonly switchAbove?: number;
+  /** Lambda of `shrunk`, > 0, the larger the less is shrunk; default likewise. */
+  readonly shrinkage?: number;
 }
 
 /**
@@ -63,13 +72,15 @@ export interface OffPolicyOptions extends TestOptions {
  * chances are those used, and no few weights carry the sum.
  * Estimates are insufficient when the effective rows are fewer than `leastEffectiveRows`, single ones when nothing varies.
  * @throws RangeError when alpha is outside (0, 1), a chance is out of range, a number is not finite, only some of the rows
- * have a model's expectation, or the limit is not > 0.
+ * have a model's expectation, or a limit is not > 0.
  * @see Horvitz & Thompson 1952 (IPS); Swaminathan & Joachims 2015, NeurIPS (self-normalised); Dudik, Langford & Li
- * 2011, ICML (direct, doubly robust); Kong 1992 (effective rows)
+ * 2011, ICML (direct, doubly robust); Wang et al. 2017 (switch); Su et al. 2020 (shrinkage); Kong 1992 (effective rows)
  */
 export function evaluatePolicy(rows: readonly LoggedDecision[], options: OffPolicyOptions): OffPolicyResult {
   const alpha = requireAlpha(options.alpha);
   const least = requirePositive('leastEffectiveRows', options.leastEffectiveRows ?? 30);
+  if (options.switchAbove !== undefined) requirePositive('switchAbove', options.switchAbove);
+  if (options.shrinkage !== undefined) requirePositive('shrinkage', options.shrinkage);
   const weights = rows.map((row, i) => weightOf(row, `rows[${i}]`));
   const modelled = rows.filter((row) => row.expected !== undefined).length;
   if (modelled !== 0 && modelled !== rows.length) refuse('rows with an expectation', modelled, `0 or ${rows.length}`);
@@ -90,7 +101,10 @@ export function evaluatePolicy(rows: readonly LoggedDecision[], options: OffPoli
       estimateRatio(jointMomentsOf(rows.map((row, i) => [weights[i]! * row.reward, weights[i]!])), { alpha }),
     ),
   };
-  return { diagnostics, estimates: modelled === 0 ? plain : { ...plain, ...withModel(rows, { weights, alpha }) } };
+  return {
+    diagnostics,
+    estimates: modelled === 0 ? plain : { ...plain, ...withModel(rows, { ...options, weights, alpha }) },
+  };
 }
 
 function weightOf(row: LoggedDecision, name: string): number {
@@ -136,9 +150,16 @@ function testMeanWeight(weights: readonly number[]): OverlapDiagnostics['meanWei
 
 function withModel(
   rows: readonly LoggedDecision[],
-  options: { readonly weights: readonly number[]; readonly alpha: number },
-): Pick<OffPolicyEstimates, 'direct' | 'doublyRobust' | 'selfNormalisedDoublyRobust'> {
+  options: OffPolicyOptions & { readonly weights: readonly number[] },
+): Omit<OffPolicyEstimates, 'inversePropensity' | 'selfNormalised'> {
   const { weights, alpha } = options;
+  const weighed = rows.map(({ reward, expected }, i) => ({
+    weight: weights[i]!,
+    miss: reward - expected!.logged,
+    target: expected!.target,
+  }));
+  const temper = (tempering: Tempering, limit: number | undefined): TemperedEstimate | Insufficient =>
+    temperedMean(weighed, { tempering, ...(limit === undefined ? {} : { limit }) });
   const misses = rows.map((row, i) => weights[i]! * (row.reward - row.expected!.logged));
   const direct = momentsOf(rows.map((row) => row.expected!.target)).mean;
   const weight = momentsOf(weights).mean;
@@ -156,6 +177,8 @@ function withModel(
     ),
     selfNormalisedDoublyRobust:
       spread.kind === 'insufficient' ? spread : around(direct + miss, { standardError: spread.standardError, alpha }),
+    switched: temper('switch', options.switchAbove),
+    shrunk: temper('shrink', options.shrinkage),
   };
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Insufficient } from './interval.ts';
+import { ends, nearWithin, sure } from './answer.fixture.ts';
 import quality from './model-quality.fixture.json' with { type: 'json' };
 import reference from './models.fixture.json' with { type: 'json' };
 import { comparePairedModels, watchPairedModels } from './paired-models.ts';
@@ -8,17 +8,7 @@ import { createRandom } from './random.ts';
 import { signedRank } from './signed-rank.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-9): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
-function ends(result: { readonly interval: { readonly kind: string } }): [number, number] {
-  const interval = result.interval as { kind: string; lower: number; upper: number };
-  if (interval.kind !== 'bounded') throw new Error(interval.kind);
-  return [interval.lower, interval.upper];
-}
+const near = nearWithin(1e-9);
 
 describe('two models on the same rows', () => {
   const polls = { both: 794, onlyControl: 86, onlyCandidate: 150, neither: 570 };

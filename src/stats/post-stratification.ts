@@ -1,16 +1,9 @@
 // What is the difference of two means when units come from groups that differ, and each group is compared with itself?
-import {
-  bounded,
-  type Estimate,
-  type Insufficient,
-  insufficient,
-  type TestOptions,
-  type TestResult,
-} from './interval.ts';
+import { type Estimate, type Insufficient, insufficient, type TestOptions, type TestResult } from './interval.ts';
 import { type Moments, requireMoments } from './moments.ts';
 import { refuse, requireAlpha, requireProbability } from './precondition.ts';
 import { relativeLift } from './relative-lift.ts';
-import { studentT } from './student-t.ts';
+import { twoSidedTest } from './two-sided-test.ts';
 
 /** One group of units, told apart by something the variant cannot change. */
 export interface Stratum {
@@ -75,22 +68,9 @@ export function compareStrata(strata: readonly Stratum[], options: TestOptions):
   const variance = variances.control + variances.candidate;
   if (!(variance > 0)) return insufficient('no value varies within a stratum, so the noise cannot be estimated');
   const df = variance ** 2 / squares;
-  const difference = levels.candidate - levels.control;
-  const standardError = Math.sqrt(variance);
-  const statistic = difference / standardError;
-  const t = studentT(df);
-  const margin = t.isf(alpha / 2) * standardError;
   const raw = withoutStrata(strata);
   return {
-    kind: 'tested',
-    method: 'post-stratified t-test',
-    ...levels,
-    difference,
-    standardError,
-    statistic,
-    df,
-    pValue: Math.min(1, 2 * t.sf(Math.abs(statistic))),
-    interval: bounded(difference - margin, difference + margin),
+    ...twoSidedTest(levels, { method: 'post-stratified t-test', standardError: Math.sqrt(variance), df, alpha }),
     unadjusted: raw.difference,
     shares,
     varianceReduction: 1 - variance / raw.variance,

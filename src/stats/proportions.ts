@@ -1,4 +1,4 @@
-// Do two proportions differ, and how well is one known?
+// How well is one proportion known, and how well the difference of two?
 import { beta } from './beta.ts';
 import {
   bounded,
@@ -7,7 +7,6 @@ import {
   type Interval,
   insufficient,
   type TestOptions,
-  type TestResult,
 } from './interval.ts';
 import { normal } from './normal.ts';
 import { refuse, requireAlpha, requireNonNegative } from './precondition.ts';
@@ -18,47 +17,6 @@ export interface Proportion {
   readonly successes: number;
   /** >= 0 */
   readonly n: number;
-}
-
-/**
- * Pooled z-test (the square root of Pearson's chi-squared without continuity correction) with the score interval that
- * belongs to it: 0 is in the interval exactly when p >= alpha.
- * Valid when each cell expects some five or more; below that `fisherExact` keeps its level.
- * Insufficient without units, or when every unit or no unit succeeded on both sides.
- * @throws RangeError when alpha is outside (0, 1) or successes are not within 0..n.
- * @see Mee 1984, Biometrics 40 (interval); Miettinen & Nurminen 1985, appendix I (constrained estimate)
- */
-export function compareProportions(
-  control: Proportion,
-  candidate: Proportion,
-  options: TestOptions,
-): TestResult | Insufficient {
-  const alpha = requireAlpha(options.alpha);
-  requireProportion('control', control);
-  requireProportion('candidate', candidate);
-  if (control.n === 0) return insufficient('control has no units yet');
-  if (candidate.n === 0) return insufficient('candidate has no units yet');
-  const total = control.n + candidate.n;
-  const hits = control.successes + candidate.successes;
-  if (hits === 0) return insufficient('nothing happened in either variant, so the rates cannot be told apart');
-  if (hits === total) return insufficient('it happened every time in both variants, so the rates cannot be told apart');
-  const controlRate = control.successes / control.n;
-  const candidateRate = candidate.successes / candidate.n;
-  const difference = candidateRate - controlRate;
-  const pooled = hits / total;
-  const standardError = Math.sqrt(pooled * (1 - pooled) * (1 / control.n + 1 / candidate.n));
-  const statistic = difference / standardError;
-  return {
-    kind: 'tested',
-    method: 'pooled z-test with score interval',
-    control: controlRate,
-    candidate: candidateRate,
-    difference,
-    standardError,
-    statistic,
-    pValue: Math.min(1, 2 * normal.sf(Math.abs(statistic))),
-    interval: scoreInterval(control, candidate, { alpha }),
-  };
 }
 
 /** Which difference interval: `mee` agrees with the pooled z-test; `miettinen-nurminen` is n/(n-1) wider in variance. */

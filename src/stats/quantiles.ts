@@ -10,7 +10,8 @@ import {
 import { type JointMoments, jointMomentsOf } from './moments.ts';
 import { normal } from './normal.ts';
 import { refuse, requireAlpha, requireFinite, requireProbability } from './precondition.ts';
-import { ratioOf, zTest } from './ratios.ts';
+import { ratioOf } from './ratios.ts';
+import { twoSidedTest } from './two-sided-test.ts';
 
 /** A quantile of rows and what its cluster-robust standard error needs. */
 export interface QuantileSample {
@@ -47,10 +48,10 @@ export function compareQuantiles(
   if (typeof before !== 'number') return before;
   const after = quantileError('candidate', candidate);
   if (typeof after !== 'number') return after;
-  return zTest('z-test of quantiles, variance by unit', control.estimate, candidate.estimate, {
-    standardError: Math.hypot(before, after),
-    alpha,
-  });
+  return twoSidedTest(
+    { control: control.estimate, candidate: candidate.estimate },
+    { method: 'z-test of quantiles, variance by unit', standardError: Math.hypot(before, after), alpha },
+  );
 }
 
 /**

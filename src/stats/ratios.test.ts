@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { nearWithin } from './answer.fixture.ts';
 import {
   compareMeans,
   compareRatios,
@@ -19,8 +20,7 @@ const zip = (a: readonly number[], b: readonly number[]): [number, number][] => 
 // Clicks and views of users; reference values of the delta method and Fieller (Deng, Knoblich & Lu 2018), by hand in R.
 const control = jointMomentsOf(zip([1, 0, 2, 3, 1, 0], [5, 2, 6, 9, 4, 3]));
 const candidate = jointMomentsOf(zip([2, 1, 2, 4, 0, 1], [6, 3, 5, 8, 2, 4]));
-const near = (got: number, want: number): void =>
-  expect(Math.abs(got / want - 1), `${got} ${want}`).toBeLessThan(1e-11);
+const near = nearWithin(1e-11);
 
 describe('ratios by unit', () => {
   it('agrees with the worked example of clicks per view', () => {

@@ -10,6 +10,7 @@ import {
 import { type JointMoments, requireJointMoments } from './moments.ts';
 import { normal } from './normal.ts';
 import { refuse, requireAlpha } from './precondition.ts';
+import { twoSidedTest } from './two-sided-test.ts';
 
 /**
  * z-test of two ratios of means (sum of values / sum of counts), the variance taken by unit with the delta method.
@@ -33,7 +34,10 @@ export function compareRatios(
   const standardError = Math.hypot(before.standardError, after.standardError);
   if (!(standardError > 0))
     return insufficient('no unit differs from another in either variant, so the noise cannot be estimated');
-  return zTest('z-test of ratios, delta method by unit', before.estimate, after.estimate, { standardError, alpha });
+  return twoSidedTest(
+    { control: before.estimate, candidate: after.estimate },
+    { method: 'z-test of ratios, delta method by unit', standardError, alpha },
+  );
 }
 
 /**
@@ -99,30 +103,6 @@ export function covarianceOfRatios(joint: JointMoments): readonly (readonly numb
       return (i === j ? Math.max(0, sum) : sum) * scale;
     }),
   );
-}
-
-/** Two-sided z-test of candidate - control with a known standard error > 0. */
-export function zTest(
-  method: string,
-  control: number,
-  rest: number,
-  options: { readonly standardError: number; readonly alpha: number },
-): TestResult {
-  const { standardError, alpha } = options;
-  const difference = rest - control;
-  const statistic = difference / standardError;
-  const margin = normal.isf(alpha / 2) * standardError;
-  return {
-    kind: 'tested',
-    method,
-    control,
-    candidate: rest,
-    difference,
-    standardError,
-    statistic,
-    pValue: Math.min(1, 2 * normal.sf(Math.abs(statistic))),
-    interval: bounded(difference - margin, difference + margin),
-  };
 }
 
 /** A ratio of two columns and its standard error. */

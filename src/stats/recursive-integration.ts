@@ -48,6 +48,8 @@ export interface Look {
   /** Continue while the statistic lies between these, -Infinity and Infinity allowed. */
   readonly lower: number;
   readonly upper: number;
+  /** End also where the statistic is nearer to 0 than this, >= 0; absent: nowhere. */
+  readonly inner?: number;
   /** Information share of the look after this one; absent after the last. */
   readonly next?: number;
   /** Mean of the statistic at information share 1. */
@@ -62,6 +64,17 @@ export interface Look {
  * @see Armitage, McPherson & Rowe 1969, JRSS A 132; Jennison & Turnbull 2000, section 19.2
  */
 export function pathsInside(paths: Paths, look: Look): Paths {
+  const inner = look.inner ?? 0;
+  if (!(inner > 0)) return pathsBetween(paths, look);
+  const [low, high] = [pathsBetween(paths, { ...look, upper: -inner }), pathsBetween(paths, { ...look, lower: inner })];
+  return {
+    time: look.time,
+    points: Float64Array.of(...low.points, ...high.points),
+    masses: Float64Array.of(...low.masses, ...high.masses),
+  };
+}
+
+function pathsBetween(paths: Paths, look: Look): Paths {
   const step = look.time - paths.time;
   const scale = Math.sqrt(step);
   const root = Math.sqrt(look.time);
@@ -99,7 +112,7 @@ const ruleSize = 16;
 const [ruleNodes, ruleWeights] = legendreRule(ruleSize);
 
 /** Nodes and weights of the Gauss-Legendre rule on [-1, 1], nodes rising. @see Abramowitz & Stegun 25.4.29, 22.16.6 */
-function legendreRule(size: number): readonly [Float64Array, Float64Array] {
+export function legendreRule(size: number): readonly [Float64Array, Float64Array] {
   const nodes = new Float64Array(size);
   const weights = new Float64Array(size);
   for (let i = 0; i < size; i += 1) {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Interval } from './interval.ts';
+import { ends } from './answer.fixture.ts';
 import { comparePairs } from './means.ts';
 import { jointMomentsOf, momentsOf } from './moments.ts';
 import { createRandom } from './random.ts';
@@ -9,11 +9,6 @@ import { relativeLift, relativeLiftOfPairs } from './relative-lift.ts';
 
 const alpha = 0.05;
 const level = fc.double({ min: 1e-6, max: 0.5, noNaN: true });
-
-function ends(interval: Interval): [number, number] {
-  if (interval.kind !== 'bounded') throw new Error(interval.kind);
-  return [interval.lower, interval.upper];
-}
 
 describe('relativeLift', () => {
   it('with independent errors it is relativeDifference', () => {

@@ -10,7 +10,7 @@ import {
 import { normal } from './normal.ts';
 import { refuse, requireAlpha, requireFinite } from './precondition.ts';
 import { midRanks } from './ranks.ts';
-import { zTest } from './ratios.ts';
+import { twoSidedTest } from './two-sided-test.ts';
 
 /** Rows with a label and one model's score; a higher score speaks for label 1. */
 export interface ScoredRows {
@@ -78,8 +78,9 @@ export function compareRocAreas(
   };
   const standardError = Math.sqrt(covariance(difference, difference));
   if (!(standardError > 0)) return insufficient('both models place every row alike, so there is no difference to test');
-  const test = zTest("DeLong's test of two areas on the same rows", before.area, after.area, { standardError, alpha });
-  return { ...test, covariance: shared };
+  const sides = { control: before.area, candidate: after.area };
+  const method = "DeLong's test of two areas on the same rows";
+  return { ...twoSidedTest(sides, { method, standardError, alpha }), covariance: shared };
 }
 
 /** Per row the share of the other label that it is placed right against. */

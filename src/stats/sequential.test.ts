@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { nearWithin } from './answer.fixture.ts';
 import { createRandom, mixtureSprt, watchDifference } from './index.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number): void =>
-  expect(Math.abs(got / want - 1), `${got} ${want}`).toBeLessThan(1e-11);
+const near = nearWithin(1e-11);
 
 describe('watchDifference', () => {
   it('agrees with the reference multipliers for a horizon of 5000', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Insufficient } from './interval.ts';
+import { sure } from './answer.fixture.ts';
 import fixture from './intervals.fixture.json' with { type: 'json' };
 import { linearCombination, probabilityAbove } from './linear-combination.ts';
 import { jointMomentsOf } from './moments.ts';
@@ -17,11 +17,6 @@ import {
 } from './several-metrics.ts';
 
 const alpha = 0.05;
-
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
 
 function near(got: number, want: number, tolerance = 1e-9): void {
   expect(Math.abs(got - want), `${got} against ${want}`).toBeLessThanOrEqual(tolerance * Math.abs(want));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { compareProportions } from './compare-proportions.ts';
 import { linearCombination } from './linear-combination.ts';
-import { compareProportions } from './proportions.ts';
 import { compareSeveralProportions } from './several-proportions.ts';
 
 describe('several proportions', () => {
@@ -21,7 +21,7 @@ describe('several proportions', () => {
       fc.property(count, count, count, count, (a, b, c, d) => {
         const control = { successes: Math.min(a, b), n: Math.max(a, b) };
         const candidate = { successes: Math.min(c, d), n: Math.max(c, d) };
-        const pair = compareProportions(control, candidate, { alpha: 0.05 });
+        const pair = compareProportions(control, candidate, { alpha: 0.05, test: 'pooled-z' });
         const several = compareSeveralProportions([control, candidate]);
         expect(several.kind).toBe(pair.kind);
         if (pair.kind !== 'tested' || several.kind !== 'tested') return;

@@ -1,15 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Insufficient } from './interval.ts';
+import { sure } from './answer.fixture.ts';
 import { normal } from './normal.ts';
 import { createRandom } from './random.ts';
 import { shrinkEffects, winnerEffect } from './shrinkage.ts';
 
 const alpha = 0.05;
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
 const errors = [0.01, 0.012, 0.02, 0.008, 0.015];
 const five = [0.02, -0.01, 0.05, 0, 0.03].map((estimate, i) => ({ estimate, standardError: errors[i]! }));
 

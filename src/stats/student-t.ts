@@ -3,7 +3,18 @@ import { betaPoint } from './beta.ts';
 import { type Distribution, type LogTails, withChecks } from './distribution.ts';
 import { logBetaKernel } from './gamma-function.ts';
 import { logBetaTails } from './incomplete-beta.ts';
+import { normal } from './normal.ts';
 import { requirePositive } from './precondition.ts';
+
+/** t with P(T > t) = q, two digits or more where t is not far beyond sqrt(df). @see Abramowitz & Stegun 26.7.5 */
+function roughIsf(df: number, q: number): number {
+  const z = normal.isf(q);
+  const square = z * z;
+  const first = (square + 1) / 4;
+  const second = ((5 * square + 16) * square + 3) / 96;
+  const third = (((3 * square + 19) * square + 17) * square - 15) / 384;
+  return z * (1 + (first + (second + third / df) / df) / df);
+}
 
 /** Student's t distribution; df need not be whole. @throws RangeError unless df > 0 */
 export function studentT(df: number): Distribution {
@@ -41,7 +52,7 @@ export function studentT(df: number): Distribution {
     const point =
       inside < 0.5
         ? betaPoint(a, 0.5, { side: 'above', log: Math.log(inside) })
-        : betaPoint(a, 0.5, { side: 'below', log: Math.log(2 * q) });
+        : betaPoint(a, 0.5, { side: 'below', log: Math.log(2 * q), startOdds: df / roughIsf(df, q) ** 2 });
     return Math.sqrt(df) * Math.sqrt(point.y / point.x);
   };
   const logPeak = logBetaKernel(a, 0.5, df / (df + 1), 1 / (df + 1)) + (a + 0.5) * Math.log1p(1 / df);

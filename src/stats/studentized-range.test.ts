@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearWithin } from './answer.fixture.ts';
 import { momentsOf } from './moments.ts';
 import { studentT } from './student-t.ts';
 import { compareAllPairs, studentizedRange } from './studentized-range.ts';
 import reference from './survival.fixture.json' with { type: 'json' };
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance: number): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
+const near = nearWithin(1e-9);
 
 describe('studentizedRange', () => {
   it('agrees with R’s ptukey to its own accuracy', () => {

@@ -1,17 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearWithin, sure } from './answer.fixture.ts';
 import { compareDelayedMeans, delayedMean } from './delayed-mean.ts';
-import type { Insufficient } from './interval.ts';
 import reference from './survival.fixture.json' with { type: 'json' };
 import { type FollowUp, logRank, outcomeShare, survivalCurve } from './survival.ts';
 
 const alpha = 0.05;
-const near = (got: number, want: number, tolerance = 1e-12): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
-function sure<T extends { readonly kind: string }>(result: T | Insufficient): T {
-  if (result.kind === 'insufficient') throw new Error((result as Insufficient).reason);
-  return result as T;
-}
+const near = nearWithin(1e-12);
 type Arm = { readonly time: readonly number[]; readonly status: readonly number[] };
 const rowsOf = ({ time, status }: Arm) =>
   time.map((at, i) => ({ time: at, isObserved: status[i] === 1, value: status[i]! }));

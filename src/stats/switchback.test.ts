@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nearWithin } from './answer.fixture.ts';
 import type { Insufficient } from './interval.ts';
 import { createRandom } from './random.ts';
 import { type SwitchbackPeriod, type SwitchbackResult, switchbackEffect } from './switchback.ts';
 
 const random = createRandom('switchback');
-const near = (got: number, want: number, tolerance = 1e-12): void =>
-  expect(Math.abs(got / want - 1), `${got} against ${want}`).toBeLessThan(tolerance);
+const near = nearWithin(1e-12);
 function sure(result: SwitchbackResult | Insufficient): SwitchbackResult {
   if (result.kind === 'insufficient') throw new Error(result.reason);
   return result;

@@ -37,10 +37,11 @@ const drawSides =
 type Check = CalibrationCheck<Sides>;
 
 const pooledZ: Check = {
-  method: 'pooled z (`compareProportions`)',
+  method: "pooled z whatever is expected (`compareProportions`, `test: 'pooled-z'`)",
   measure: 'false alarms',
   nominal: alpha,
-  outcome: ({ control, candidate }) => rejects(compareProportions(control, candidate, { alpha }), alpha),
+  outcome: ({ control, candidate }) =>
+    rejects(compareProportions(control, candidate, { alpha, test: 'pooled-z' }), alpha),
 };
 
 const fisher: Check = {
@@ -119,7 +120,53 @@ const warnedWilson = (checks: readonly Check[], from: number, to: number): reado
       : check,
   );
 
+/** The test that `compareProportions` chooses by how rare events are, and its interval; both insufficient where nothing happened. */
+function chosenCase(truth: Truth, beside: readonly CalibrationCheck<Sides>[] = []): CalibrationCase {
+  const [[n0, p0], [n1, p1]] = [truth.control, truth.candidate];
+  type Chosen = Sides & { readonly result: ReturnType<typeof compareProportions> };
+  const alarms: CalibrationCheck<Chosen> = {
+    method: 'test chosen by how rare events are (`compareProportions`)',
+    measure: 'false alarms',
+    nominal: alpha,
+    outcome: ({ result }) => rejects(result, alpha),
+  };
+  return calibrationCase<Chosen>({
+    setting: `${n0.toLocaleString('en')} and ${n1.toLocaleString('en')} units, p = ${p0}${p0 === p1 ? '' : ` against ${p1}`}, test as chosen`,
+    rounds: 3000,
+    draw: (random) => {
+      const sides = drawSides(truth)(random);
+      return { ...sides, result: compareProportions(sides.control, sides.candidate, { alpha }) };
+    },
+    checks: [
+      ...(p0 === p1 ? [alarms] : []),
+      {
+        method: 'its interval (`compareProportions`)',
+        measure: 'coverage',
+        nominal: 1 - alpha,
+        outcome: ({ result }) => covers(result, p1 - p0),
+      },
+      ...beside,
+    ],
+  });
+}
+
+const chosenCases: readonly CalibrationCase[] = [
+  chosenCase({ control: [1000, 0.002], candidate: [1000, 0.002] }),
+  chosenCase({ control: [1000, 0.002], candidate: [1000, 0.008] }),
+  chosenCase({ control: [9000, 0.002], candidate: [1000, 0.002] }),
+  chosenCase({ control: [10_000, 0.002], candidate: [500, 0.01] }),
+  chosenCase({ control: [10_000, 0.001], candidate: [100, 0.001] }, [
+    {
+      ...pooledZ,
+      expectedToFail: { from: 0.07, to: 0.11, warning: 'a tenth of an event expected; the chosen test is mid-p' },
+    },
+  ]),
+  chosenCase({ control: [30, 0.3], candidate: [30, 0.3] }),
+  chosenCase({ control: [30, 0.1], candidate: [30, 0.3] }),
+];
+
 export const proportionCases: readonly CalibrationCase[] = [
+  ...chosenCases,
   calibrationCase({
     setting: '1,000 and 1,000 units, p = 0.002',
     rounds: 10_000,
