@@ -1,53 +1,10 @@
-// How does the experiment file say what is measured, what it is worth, and what follows from it?
+// How does the experiment file say what differences are worth, and what follows from them?
 import { z } from 'zod';
-import type { Decision, Experiment, Metric, Ramp, ValueModel } from './experiment.ts';
-import { closed, duration, exactlyOneOf, oneOf, onlyKey, text, wordName } from './schema-parts.ts';
+import type { Decision, Experiment, Ramp, ValueModel } from './experiment.ts';
+import { closed, duration, oneOf, text, wordName } from './schema-parts.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
-
-const metricKeys = ['mean', 'quantile'] as const;
-/** An expression of src/expression, not yet parsed. */
-export const expressionText: z.ZodString = text(1000, 'an expression');
-/** `spec.metrics`: numbers made from evidence, by name. */
-export const metricsSchema: z.ZodType<readonly Metric[]> = z
-  .record(
-    wordName,
-    closed(
-      {
-        mean: expressionText.optional().describe('Mean of this expression'),
-        quantile: expressionText.optional().describe('Quantile q of this expression'),
-        q: z
-          .number({ error: 'a number in (0, 1)' })
-          .gt(0, { error: 'a number in (0, 1)' })
-          .lt(1, { error: 'a number in (0, 1)' })
-          .optional(),
-        window: duration(1).default(dayMs).describe('How long after the prediction an outcome still counts'),
-      },
-      'a mapping with exactly one of: mean, quantile',
-    )
-      .meta({ ...exactlyOneOf(metricKeys) })
-      .transform((value, context): Omit<Metric, 'name'> => {
-        const kind = onlyKey(value, { keys: metricKeys, context });
-        if (kind === undefined) return z.NEVER;
-        if (kind === 'mean') {
-          if (value.q !== undefined)
-            context.addIssue({ code: 'custom', path: ['q'], message: 'absent unless the metric is a quantile' });
-          return { definition: { kind, expression: value.mean! }, windowMs: value.window };
-        }
-        if (value.q === undefined) {
-          context.addIssue({
-            code: 'custom',
-            path: ['q'],
-            message: 'a number in (0, 1), because the metric is a quantile',
-          });
-          return z.NEVER;
-        }
-        return { definition: { kind, expression: value.quantile!, q: value.q }, windowMs: value.window };
-      }),
-    { error: 'a mapping of names to metrics' },
-  )
-  .transform((metrics): readonly Metric[] => Object.entries(metrics).map(([name, metric]) => ({ ...metric, name })));
 
 const termRule = 'a mapping of one metric to its coefficient, and per';
 /** `spec.value`: what the differences are worth. */

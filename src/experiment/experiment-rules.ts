@@ -1,30 +1,13 @@
 // What does one key of an experiment file mean for another? Looks at every sound part, even of a file that has faults elsewhere.
-import {
-  checkTypes,
-  type Expression,
-  linearForm,
-  parseExpression,
-  splitCriterion,
-  type ValueType,
-} from '../expression/index.ts';
-import { builtInFields, type Capture, type Metric } from './experiment.ts';
+import { linearForm, splitCriterion } from '../expression/index.ts';
+import { builtInFields, type Capture, openAiFields } from './experiment.ts';
 import { type SpecForm, specParts } from './experiment-schema.ts';
-import { breach, type Fault, faultAt, type Path, suggest } from './faults.ts';
+import { expressionFault, expressionFaults, recordType, reservedWords } from './expression-faults.ts';
+import { breach, type Fault, faultAt, suggest } from './faults.ts';
+import { builtInSegments, type Metric } from './metric.ts';
+import { mappingFaults, metricFaults } from './metric-rules.ts';
 
 type SoundParts = { readonly [key in keyof SpecForm]?: SpecForm[key] };
-
-/** Words that mean something of their own in expressions and criteria. */
-const reservedWords: ReadonlySet<string> = new Set([
-  'outcome',
-  'control',
-  'net_value',
-  'per',
-  'and',
-  'or',
-  'not',
-  'true',
-  'false',
-]);
 
 /** Every broken rule between the parts of a raw document. A part that breaks its own schema is left to the schema. */
 export function findRuleFaults(raw: unknown): readonly Fault[] {
@@ -41,7 +24,9 @@ export function findRuleFaults(raw: unknown): readonly Fault[] {
     ...controlFaults(sound, entryOf(spec, 'variants')),
     ...coverageFaults(sound, entryOf(spec, 'coverage')),
     ...captureFaults(sound),
-    ...metricFaults(sound),
+    ...mirrorFaults(sound, entryOf(spec, 'variants')),
+    ...metricFaults(sound.metrics ?? [], [...(sound.capture ?? []), ...protocolCaptures(sound)]),
+    ...mappingFaults(sound.outcomes ?? []),
     ...valueFaults(sound),
     ...criterionFaults(sound),
     ...contextFaults(sound),
@@ -78,6 +63,29 @@ function* controlFaults({ control }: SoundParts, variants: unknown): Iterable<Fa
     );
 }
 
+/** A shadow is nobody's variant: units it also answered would be seen by it twice. */
+function* mirrorFaults({ mirror, control }: SoundParts, variants: unknown): Iterable<Fault> {
+  if (mirror === undefined || !Array.isArray(variants)) return;
+  const path = ['spec', 'mirror', 'variant'];
+  const found = variants.findIndex((variant) => entryOf(variant, 'name') === mirror.variant);
+  const names = variants.map((variant) => entryOf(variant, 'name')).filter((name) => typeof name === 'string');
+  if (found < 0)
+    yield faultAt(path, `is ${JSON.stringify(mirror.variant)}, which is no variant, ${suggest(mirror.variant, names)}`);
+  else if (mirror.variant === control)
+    yield breach(path, { value: mirror.variant, rule: 'another variant than the control' });
+  else if (entryOf(variants[found], 'weight') !== 0)
+    yield breach(['spec', 'variants', found, 'weight'], {
+      value: entryOf(variants[found], 'weight'),
+      rule: '0, because spec.mirror names this variant',
+    });
+}
+
+/** What the gateway itself reads from replies of this experiment's protocols. */
+function protocolCaptures({ variants = [] }: SoundParts): readonly Capture[] {
+  if (!variants.some(({ upstream }) => upstream.protocol === 'openai')) return [];
+  return openAiFields.map((name) => ({ name, from: 'reply', source: { kind: 'json', path: `$.${name}` } }));
+}
+
 function* coverageFaults({ coverage, ramp }: SoundParts, written: unknown): Iterable<Fault> {
   const first = ramp?.coverage[0];
   if (written !== undefined && coverage !== undefined && first !== undefined && coverage !== first)
@@ -91,36 +99,15 @@ function* captureFaults({ capture = [] }: SoundParts): Iterable<Fault> {
   for (const { name, source, from } of capture) {
     const path = ['spec', 'capture', name];
     if (builtInFields.includes(name)) yield faultAt(path, 'is the name of a built-in field, must be another');
-    else if (reservedWords.has(name)) yield faultAt(path, 'is a reserved word, must be another name');
+    else if (reservedWords.has(name) || builtInSegments.includes(name))
+      yield faultAt(path, 'is a reserved word, must be another name');
+    if (name === 'items' && from === 'request')
+      yield breach([...path, 'from'], { value: from, rule: 'reply, because items are what the model recommends' });
     if (from === 'request' && (name === 'prediction' || name === 'confidence'))
       yield breach([...path, 'from'], { value: from, rule: `reply, because ${name} is what the model said` });
     if (source.kind === 'header' && from === 'reply' && source.name.startsWith('x-assay-'))
       yield breach([...path, 'header'], { value: source.name, rule: 'a header that the gateway does not set itself' });
   }
-}
-
-function* metricFaults({ metrics = [], capture }: SoundParts): Iterable<Fault> {
-  const captures = capture ?? [];
-  for (const { name, definition } of metrics) {
-    const path = ['spec', 'metrics', name];
-    if (builtInFields.includes(name)) yield faultAt(path, 'is the name of a built-in field, must be another');
-    else if (reservedWords.has(name)) yield faultAt(path, 'is a reserved word, must be another name');
-    const known = [...builtInFields, ...captures.map((each) => each.name), 'outcome.TYPE'];
-    yield* expressionFaults(definition.expression, {
-      path: [...path, definition.kind],
-      known,
-      type: (word) => (word.startsWith('outcome.') && word !== 'outcome.TYPE' ? 'any' : recordType(word, captures)),
-      accepts: ['number', 'boolean', 'any'],
-    });
-  }
-}
-
-/** Type of a name that stands for something in a prediction record. */
-function recordType(word: string, captures: readonly Capture[]): ValueType | undefined {
-  if (builtInFields.includes(word)) return 'number';
-  const found = captures.find((each) => each.name === word);
-  if (found === undefined) return undefined;
-  return found.threshold === undefined ? 'any' : 'number';
 }
 
 function* valueFaults({ value, metrics }: SoundParts): Iterable<Fault> {
@@ -176,10 +163,10 @@ function* contextFaults({ segments = [], exclude = [], capture }: SoundParts): I
     if (segments.indexOf(name) !== index) yield breach(path, { value: name, rule: 'unlike the segments before it' });
     else if (captures.some((each) => each.name === name && each.from === 'reply'))
       yield breach(path, { value: name, rule: 'captured from the request, because a reply depends on the variant' });
-    else if (!context.includes(name))
+    else if (!context.includes(name) && !builtInSegments.includes(name))
       yield faultAt(
         path,
-        `is ${JSON.stringify(name)}, which is not captured from the request, ${suggest(name, context)}`,
+        `is ${JSON.stringify(name)}, which is not captured from the request, ${suggest(name, [...context, ...builtInSegments])}`,
       );
   }
   for (const [index, text] of exclude.entries())
@@ -189,34 +176,4 @@ function* contextFaults({ segments = [], exclude = [], capture }: SoundParts): I
       type: (word) => (context.includes(word) ? recordType(word, captures) : undefined),
       accepts: ['boolean', 'number', 'any'],
     });
-}
-
-interface ExpressionRules {
-  readonly path: Path;
-  readonly known: readonly string[];
-  readonly type: (name: string) => ValueType | undefined;
-  readonly accepts: readonly ValueType[];
-}
-
-function* expressionFaults(text: string, rules: ExpressionRules): Generator<Fault, Expression | undefined> {
-  const parsed = parseExpression(text);
-  if (parsed.kind === 'error') {
-    yield expressionFault(rules.path, { text, message: parsed.message });
-    return undefined;
-  }
-  const typed = checkTypes(parsed.expression, rules.type, { known: rules.known });
-  if (typed.kind === 'error') {
-    yield expressionFault(rules.path, { text, message: typed.message });
-    return undefined;
-  }
-  if (!rules.accepts.includes(typed.type)) {
-    yield expressionFault(rules.path, { text, message: `it gives ${typed.type}, must give ${rules.accepts[0]}` });
-    return undefined;
-  }
-  return parsed.expression;
-}
-
-function expressionFault(path: Path, { text, message }: { readonly text: string; readonly message: string }): Fault {
-  const shown = text.length <= 80 ? text : `${text.slice(0, 77)}...`;
-  return faultAt(path, `is ${JSON.stringify(shown)}: ${message}`);
 }

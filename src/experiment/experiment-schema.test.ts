@@ -24,7 +24,7 @@ describe('the JSON Schema for editors', () => {
     const mappings = [...nodesOf(schema)].filter((node) => node.type === 'object' && node.properties !== undefined);
     expect(mappings.length).toBeGreaterThan(10);
     for (const mapping of mappings) expect(mapping.additionalProperties).toBe(false);
-    expect([...nodesOf(schema)].filter((node) => node.oneOf !== undefined).length).toBe(5);
+    expect([...nodesOf(schema)].filter((node) => node.oneOf !== undefined).length).toBe(9);
   });
 });
 

@@ -1,16 +1,12 @@
 // What may stand in an experiment file: the schema of the whole, which also fills in the defaults and gives the normal form.
 // What one key means for another (the control is a variant, a criterion names a metric) stands in experiment-rules.ts.
 import { z } from 'zod';
-import {
-  decisionSchema,
-  expressionText,
-  metricsSchema,
-  planSchema,
-  rampSchema,
-  valueSchema,
-} from './analysis-schema.ts';
+import { decisionSchema, planSchema, rampSchema, valueSchema } from './analysis-schema.ts';
 import type { Experiment } from './experiment.ts';
-import { closed, labelName, text, wordName } from './schema-parts.ts';
+import { expressionText, metricsSchema } from './metric-schema.ts';
+import { outcomesSchema } from './outcome-schema.ts';
+import { bodyCaptureSchema, mirrorSchema, resilienceSchema } from './resilience-schema.ts';
+import { closed, labelName, oneOf, text, wordName } from './schema-parts.ts';
 import { captureSchema, routeSchema, unitSchema, variantsSchema } from './traffic-schema.ts';
 
 /** `spec` in normal form; what stays undefined gets its default from other keys. */
@@ -23,7 +19,12 @@ export interface SpecForm
   readonly layer: string | undefined;
   readonly coverage: number | undefined;
   readonly capture: Experiment['capture'] | undefined;
+  readonly mirror: Experiment['mirror'] | undefined;
+  readonly resilience: Experiment['resilience'] | undefined;
+  readonly bodyCapture: Experiment['bodyCapture'] | undefined;
   readonly metrics: Experiment['metrics'] | undefined;
+  readonly outcomes: Experiment['outcomes'] | undefined;
+  readonly sensitivity: Experiment['sensitivity'] | undefined;
   readonly value: Experiment['value'] | undefined;
   readonly ramp: Experiment['ramp'] | undefined;
 }
@@ -54,7 +55,16 @@ export const specParts: { readonly [key in keyof SpecForm]: z.ZodType<SpecForm[k
     .optional()
     .describe('Share of units taken in at start'),
   capture: captureSchema.optional(),
+  mirror: mirrorSchema.optional(),
+  resilience: resilienceSchema.optional(),
+  bodyCapture: bodyCaptureSchema.optional(),
   metrics: metricsSchema.optional(),
+  outcomes: outcomesSchema.optional(),
+  sensitivity: z
+    .array(oneOf(['exclude-mixed']), { error: 'a list of: exclude-mixed' })
+    .max(1, { error: 'a list of: exclude-mixed' })
+    .optional()
+    .describe('Second numbers: without the units seen in several variants'),
   value: valueSchema.optional(),
   decision: decisionSchema.prefault({} as never),
   ramp: rampSchema.optional(),

@@ -1,4 +1,6 @@
 // What an experiment is, as data: the normalised form of one experiment file, defaults filled in, units in the names.
+import type { Metric } from './metric.ts';
+import type { OutcomeMapping } from './outcome-mapping.ts';
 
 /** How the gateway recognises requests of this experiment. Exactly one form. */
 export type Route =
@@ -25,14 +27,38 @@ export interface UnitRule {
   readonly orElse: 'control' | 'request';
 }
 
+/**
+ * What a variant's server speaks. `oip`: Open Inference Protocol v2; `json`: the request as it came; `mlflow`: `/invocations`;
+ * `tensorflow`: `/v1/models/NAME:predict`; `openai`: chat completions, completions and embeddings.
+ */
+export type Protocol = 'oip' | 'json' | 'mlflow' | 'tensorflow' | 'openai';
+
+/** Where a secret is read from when the process starts; never the secret itself. */
+export type SecretSource = { readonly env: string } | { readonly file: string };
+
 export interface UpstreamSpec {
   /** http or https, may carry a base path; no credentials, no query. */
   readonly url: string;
-  readonly protocol: 'oip' | 'json';
-  /** OIP model name at the upstream; the request path is rewritten to it. */
+  readonly protocol: Protocol;
+  /** Address of the same model server for gRPC calls (`oip` only), http or https without path. */
+  readonly grpcUrl?: string;
+  /** Model name at the upstream; path (`oip`, `tensorflow`) or body (`openai`) are rewritten to it. */
   readonly model?: string;
-  /** OIP model version at the upstream. */
+  /** Model version at the upstream (`oip`, `tensorflow`). */
   readonly version?: string;
+  /** Request headers whose values come from the environment or a file; `prefix` stands before the secret, such as `Bearer `. */
+  readonly headersFrom?: { readonly [header: string]: SecretSource & { readonly prefix?: string } };
+  /** PEM files for connections to this upstream. */
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
+  /** Price of tokens (`openai`), in `currency` per `per` tokens. */
+  readonly price?: { readonly input: number; readonly output: number; readonly per: number; readonly currency: string };
+}
+
+/** What a variant writes into each request, so that one service can be told which model to use. */
+export interface RequestEdits {
+  readonly headers?: { readonly [name: string]: string };
+  /** Top-level members of a JSON body, set or replaced. */
+  readonly json?: { readonly [name: string]: string | number | boolean };
 }
 
 export interface Variant {
@@ -42,6 +68,42 @@ export interface Variant {
   readonly upstream: UpstreamSpec;
   /** The whole attempt, in milliseconds. */
   readonly timeoutMs: number;
+  readonly set?: RequestEdits;
+}
+
+/** Copies of requests to a shadow variant (weight 0); callers never see its replies. */
+export interface Mirror {
+  readonly variant: string;
+  /** Share of predictions copied, drawn per request, 0..1. */
+  readonly share: number;
+}
+
+/** When a failing variant is taken out, and what is tried besides the fallback to the control. */
+export interface Resilience {
+  /** A variant whose share of failed attempts within `windowMs` reaches `failureRate` is ejected for `coolDownMs`; null never ejects. */
+  readonly ejection: {
+    readonly failureRate: number;
+    readonly minRequests: number;
+    readonly windowMs: number;
+    readonly coolDownMs: number;
+  } | null;
+  /** Further tries of the same variant after connect or reset failures, 0 (default) to 3. */
+  readonly retries: number;
+  /** A second try of the same variant starts when the first took this long; null (default) never. */
+  readonly hedgeAfterMs: number | null;
+  /** Attempts of one variant under way at once beyond which its callers get the control, or 503 from the control. */
+  readonly maxInFlight: number;
+}
+
+/** Sampled copies of request and reply bodies, kept for offline analysis and replay. */
+export interface BodyCapture {
+  /** Share of predictions, drawn per request, 0..1. */
+  readonly share: number;
+  /** Bodies longer than this are cut and marked, bytes. */
+  readonly maxBytes: number;
+  /** JSON paths whose values are replaced by `"[redacted]"`, in request and reply. */
+  readonly redact: readonly string[];
+  readonly retentionMs: number;
 }
 
 /** A value read off the hot path, from the request (declared context) or from the reply (captured). */
@@ -55,18 +117,6 @@ export interface Capture {
     | { readonly kind: 'tensor'; readonly name: string };
   /** The number becomes 1 when it is >= threshold, else 0. */
   readonly threshold?: number;
-}
-
-/** How one number per variant is made from evidence. `expression` is in the language of src/expression. */
-export type MetricDefinition =
-  | { readonly kind: 'mean'; readonly expression: string }
-  | { readonly kind: 'quantile'; readonly expression: string; readonly q: number };
-
-export interface Metric {
-  readonly name: string;
-  readonly definition: MetricDefinition;
-  /** How long after the prediction an outcome still counts. */
-  readonly windowMs: number;
 }
 
 /** One term of the value model: coefficient x (candidate - control) / per, in the model's unit. */
@@ -123,16 +173,32 @@ export interface Experiment {
   /** Share of units the experiment takes in at start, 0..1. */
   readonly coverage: number;
   readonly capture: readonly Capture[];
+  readonly mirror?: Mirror;
+  /** Absent: the defaults of `defaultResilience`. */
+  readonly resilience?: Resilience;
+  readonly bodyCapture?: BodyCapture;
   readonly metrics: readonly Metric[];
   readonly value?: ValueModel;
   readonly decision: Decision;
   readonly ramp?: Ramp;
   readonly plan: { readonly requestsPerDay?: number };
-  /** Names of captured context by which the report is split. */
+  /** Names of captured context, or of `builtInSegments`, by which the report is split. */
   readonly segments: readonly string[];
   /** Expressions over the record; predictions for which one is true are left out of the analysis. */
   readonly exclude: readonly string[];
+  /** How foreign events become outcomes; absent: none are taken. */
+  readonly outcomes?: readonly OutcomeMapping[];
+  /** Second numbers beside the report's: `exclude-mixed` leaves out units seen in several variants. Never the default. */
+  readonly sensitivity?: readonly 'exclude-mixed'[];
 }
+
+/** What holds without a `resilience` part: ejection after half of at least 20 attempts within 10 s failed, for 5 s; nothing is tried twice. */
+export const defaultResilience: Resilience = {
+  ejection: { failureRate: 0.5, minRequests: 20, windowMs: 10_000, coolDownMs: 5_000 },
+  retries: 0,
+  hedgeAfterMs: null,
+  maxInFlight: 1_000,
+};
 
 /** Names every metric expression may use without declaring them; times in milliseconds, `failed` and the like are 0 or 1. */
 export const builtInFields: readonly string[] = [
@@ -142,4 +208,19 @@ export const builtInFields: readonly string[] = [
   'caller_ms',
   'fallback',
   'status',
+];
+
+/**
+ * Names that expressions may also use where a variant's protocol is `openai`: tokens as counted by the server, `cost` in
+ * the price's currency, `ttft_ms` from the request's arrival to the first token of a stream, `tokens_per_second` after it.
+ */
+export const openAiFields: readonly string[] = [
+  'prompt_tokens',
+  'completion_tokens',
+  'total_tokens',
+  'cost',
+  'ttft_ms',
+  'tokens_per_second',
+  'model',
+  'finish_reason',
 ];

@@ -162,7 +162,8 @@ function dropRepeats(faults: readonly Fault[]): readonly Fault[] {
 }
 
 function toExperiment({ metadata, spec }: DocumentForm): Experiment {
-  const { salt, layer, value, ramp, coverage, capture, metrics, ...rest } = spec;
+  const { salt, layer, value, ramp, coverage, capture, mirror, resilience, bodyCapture, metrics, ...others } = spec;
+  const { outcomes, sensitivity, ...rest } = others;
   return {
     apiVersion: 'assay.dev/v1alpha1',
     namespace: metadata.namespace,
@@ -173,8 +174,13 @@ function toExperiment({ metadata, spec }: DocumentForm): Experiment {
     capture: capture ?? [],
     metrics: metrics ?? [],
     ...(layer === undefined ? {} : { layer }),
+    ...(mirror === undefined ? {} : { mirror }),
+    ...(resilience === undefined ? {} : { resilience }),
+    ...(bodyCapture === undefined ? {} : { bodyCapture }),
     ...(value === undefined ? {} : { value }),
     ...(ramp === undefined ? {} : { ramp }),
+    ...(outcomes === undefined ? {} : { outcomes }),
+    ...(sensitivity === undefined ? {} : { sensitivity }),
   };
 }
 

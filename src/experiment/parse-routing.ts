@@ -1,6 +1,7 @@
 // Is this document from a file or the network a routing snapshot that can be served from?
 import { z } from 'zod';
 import { AssayError } from '../errors.ts';
+import type { BodyCapture, RequestEdits, Resilience, UpstreamSpec } from './experiment.ts';
 import { formatPath } from './faults.ts';
 import type { Allocation, AllocationRange, RoutingSnapshot } from './routing.ts';
 
@@ -31,6 +32,49 @@ const allocationSchema: z.ZodType<Allocation> = z.discriminatedUnion('kind', [
 const named = z.object({ kind: z.enum(['header', 'cookie', 'session']), name: word });
 const atPath = z.object({ kind: z.literal('json'), path: word });
 
+const share = z.number().min(0).max(1);
+const secretSchema = z.union([
+  z.object({ env: word, prefix: word.exactOptional() }),
+  z.object({ file: word, prefix: word.exactOptional() }),
+]);
+const upstreamSchema: z.ZodType<UpstreamSpec> = z.object({
+  url: word,
+  protocol: z.enum(['oip', 'json', 'mlflow', 'tensorflow', 'openai']),
+  grpcUrl: word.exactOptional(),
+  model: word.exactOptional(),
+  version: word.exactOptional(),
+  headersFrom: z.record(word, secretSchema).exactOptional(),
+  tls: z
+    .object({ caFile: word.exactOptional(), certFile: word.exactOptional(), keyFile: word.exactOptional() })
+    .exactOptional(),
+  price: z
+    .object({ input: z.number(), output: z.number(), per: z.number().positive(), currency: word })
+    .exactOptional(),
+});
+const editsSchema: z.ZodType<RequestEdits> = z.object({
+  headers: z.record(word, z.string()).exactOptional(),
+  json: z.record(word, z.union([z.string(), z.number(), z.boolean()])).exactOptional(),
+});
+const resilienceSchema: z.ZodType<Resilience> = z.object({
+  ejection: z
+    .object({
+      failureRate: z.number().positive().max(1),
+      minRequests: count,
+      windowMs: z.number().positive(),
+      coolDownMs: z.number().positive(),
+    })
+    .nullable(),
+  retries: count,
+  hedgeAfterMs: z.number().positive().nullable(),
+  maxInFlight: count,
+});
+const bodyCaptureSchema: z.ZodType<BodyCapture> = z.object({
+  share,
+  maxBytes: count,
+  redact: z.array(word),
+  retentionMs: z.number().positive(),
+});
+
 const experimentSchema = z
   .object({
     namespace: word,
@@ -47,7 +91,7 @@ const experimentSchema = z
       sources: z.array(z.union([named, atPath, z.object({ kind: z.literal('request') })])).min(1),
       orElse: z.enum(['control', 'request']),
     }),
-    coverage: z.number().min(0).max(1),
+    coverage: share,
     epoch: count,
     control: word,
     allocation: allocationSchema,
@@ -56,13 +100,9 @@ const experimentSchema = z
         z.object({
           name: word,
           weight: z.number().min(0),
-          upstream: z.object({
-            url: word,
-            protocol: z.enum(['oip', 'json']),
-            model: word.exactOptional(),
-            version: word.exactOptional(),
-          }),
+          upstream: upstreamSchema,
           timeoutMs: z.number().positive(),
+          set: editsSchema.exactOptional(),
         }),
       )
       .min(1),
@@ -74,11 +114,15 @@ const experimentSchema = z
         threshold: z.number().exactOptional(),
       }),
     ),
+    mirror: z.object({ variant: word, share }).exactOptional(),
+    resilience: resilienceSchema.exactOptional(),
+    bodyCapture: bodyCaptureSchema.exactOptional(),
   })
-  .superRefine(({ variants, control, allocation }, context) => {
+  .superRefine(({ variants, control, allocation, mirror }, context) => {
     const known = variants.map((variant) => variant.name);
     const used = allocation.kind === 'fixed' ? allocation.ranges.map((range) => range.variant) : [allocation.variant];
-    for (const variant of [control, ...used])
+    const shadow = mirror === undefined ? [] : [mirror.variant];
+    for (const variant of [control, ...used, ...shadow])
       if (!known.includes(variant))
         context.addIssue({ code: 'custom', message: `an experiment whose variants include "${variant}"` });
   });

@@ -79,6 +79,7 @@ function rankOf(state: ExperimentStateName): number {
 
 function routeExperiment({ experiment, revision, coverage, epoch, allocation }: RoutableExperiment): RoutedExperiment {
   const { namespace, name, salt, layer = null, route, unit, control, variants, capture } = experiment;
+  const { mirror, resilience, bodyCapture } = experiment;
   return {
     namespace,
     name,
@@ -93,5 +94,8 @@ function routeExperiment({ experiment, revision, coverage, epoch, allocation }: 
     allocation,
     variants,
     capture,
+    ...(mirror === undefined ? {} : { mirror }),
+    ...(resilience === undefined ? {} : { resilience }),
+    ...(bodyCapture === undefined ? {} : { bodyCapture }),
   };
 }

@@ -4,6 +4,7 @@ import {
   type Allocation,
   allocationFor,
   buildSnapshot,
+  defaultResilience,
   type ExperimentStateName,
   parseExperimentFile,
   parseRoutingSnapshot,
@@ -105,6 +106,27 @@ describe('parseRoutingSnapshot', () => {
     expect(parseRoutingSnapshot(plain())).toEqual(snapshot);
   });
 
+  test('everything a file can say about serving reaches the snapshot and survives the round trip', () => {
+    const base = routable('full', 'running');
+    const [control, candidate] = base.experiment.variants;
+    const more = {
+      mirror: { variant: candidate!.name, share: 0.5 },
+      resilience: { ...defaultResilience, ejection: null, hedgeAfterMs: 20 },
+      bodyCapture: { share: 1, maxBytes: 9, redact: ['$.a'], retentionMs: 1000 },
+    };
+    const upstream = {
+      url: 'https://b',
+      protocol: 'openai',
+      headersFrom: { authorization: { env: 'TOKEN', prefix: 'Bearer ' }, 'x-key': { file: '/key' } },
+      tls: { caFile: 'ca.pem' },
+      price: { input: 1, output: 2, per: 1000, currency: 'EUR' },
+    } as const;
+    const variants = [control!, { ...candidate!, upstream, set: { headers: { a: 'b' }, json: { c: 1 } } }];
+    const full = buildSnapshot([{ ...base, experiment: { ...base.experiment, ...more, variants } }], { revision: 1 });
+    expect(full.experiments[0]).toMatchObject(more);
+    expect(parseRoutingSnapshot(JSON.parse(JSON.stringify(full)))).toEqual(full);
+  });
+
   test('keys of a newer writer are dropped', () => {
     expect(parseRoutingSnapshot({ ...plain(), later: 1 })).toEqual(snapshot);
   });
@@ -121,6 +143,7 @@ describe('parseRoutingSnapshot', () => {
     ['an unknown promoted variant', ['experiments', 1, 'allocation', 'variant'], 'c'],
     ['an unknown allocation', ['experiments', 0, 'allocation', 'kind'], 'bandit'],
     ['coverage beyond 1', ['experiments', 0, 'coverage'], 1.5],
+    ['a mirror to an unknown variant', ['experiments', 0, 'mirror'], { variant: 'c', share: 1 }],
     ['no salt', ['experiments', 0, 'salt'], undefined],
   ])('%s is refused', (_, path, value) => {
     const broken = plain();

@@ -1,5 +1,5 @@
 // The routing snapshot: the one immutable document that gateways, SDKs and one day other proxies consume.
-import type { Capture, Route, UnitRule, Variant } from './experiment.ts';
+import type { BodyCapture, Capture, Mirror, Resilience, Route, UnitRule, Variant } from './experiment.ts';
 
 /** Half-open interval [from, to) of the 2^32 split buckets. */
 export interface AllocationRange {
@@ -34,6 +34,9 @@ export interface RoutedExperiment {
   readonly allocation: Allocation;
   readonly variants: readonly Variant[];
   readonly capture: readonly Capture[];
+  readonly mirror?: Mirror;
+  readonly resilience?: Resilience;
+  readonly bodyCapture?: BodyCapture;
 }
 
 /** All experiments of one control plane at one moment. */

@@ -1,6 +1,6 @@
 // How does the experiment file say which requests take part, who gets which model, and what is read on the way?
 import { z } from 'zod';
-import type { Capture, Route, UnitRule, UnitSource, UpstreamSpec, Variant } from './experiment.ts';
+import type { Capture, Route, UnitRule, UnitSource, Variant } from './experiment.ts';
 import {
   closed,
   exactlyOneOf,
@@ -14,6 +14,7 @@ import {
   text,
   wordName,
 } from './schema-parts.ts';
+import { editsSchema, upstreamSchema } from './upstream-schema.ts';
 
 const routeKeys = ['model', 'path', 'host'] as const;
 /** `spec.route`: which requests belong to the experiment. */
@@ -98,49 +99,6 @@ export const unitSchema: z.ZodType<UnitRule> = z
   })
   .describe('What is randomised, and where its id is read');
 
-const urlRule = 'an http or https URL without credentials, query or fragment';
-const upstreamUrl = z
-  .string({ error: urlRule })
-  .max(2000, { error: urlRule })
-  .refine(
-    (written) => {
-      if (!/^https?:\/\/[^\s\\]+$/i.test(written) || !URL.canParse(written)) return false;
-      const url = new URL(written);
-      return url.username === '' && url.password === '' && !/[?#@]/.test(written);
-    },
-    { error: urlRule },
-  )
-  .transform((written) => written.replace(/\/+$/, ''));
-
-const upstreamSchema: z.ZodType<UpstreamSpec> = closed(
-  {
-    url: upstreamUrl.describe('Base address of the model server'),
-    protocol: oneOf(['oip', 'json'])
-      .optional()
-      .describe('oip: Open Inference Protocol v2; json: the request as it came'),
-    model: text(200, 'an OIP model name').optional().describe('Model name at the upstream'),
-    version: text(100, 'an OIP model version').optional().describe('Model version at the upstream'),
-  },
-  'a mapping with url, protocol, model, version',
-).transform((value, context): UpstreamSpec => {
-  const protocol = value.protocol ?? (value.model === undefined ? 'json' : 'oip');
-  if (protocol === 'oip' && value.model === undefined)
-    context.addIssue({
-      code: 'custom',
-      path: ['model'],
-      message: 'the model name at the upstream, because protocol is oip',
-    });
-  for (const key of ['model', 'version'] as const)
-    if (protocol === 'json' && value[key] !== undefined)
-      context.addIssue({ code: 'custom', path: [key], message: 'absent unless protocol is oip' });
-  return {
-    url: value.url,
-    protocol,
-    ...(value.model === undefined ? {} : { model: value.model }),
-    ...(value.version === undefined ? {} : { version: value.version }),
-  };
-});
-
 /** `spec.variants`: the models that compete. */
 export const variantsSchema: z.ZodType<readonly Variant[]> = z
   .array(
@@ -150,9 +108,10 @@ export const variantsSchema: z.ZodType<readonly Variant[]> = z
         weight: integer(0, 1_000_000).describe('Share is weight / sum of weights'),
         upstream: upstreamSchema,
         timeoutMs: integer(1, 600_000).default(30_000).describe('The whole attempt, milliseconds'),
+        set: editsSchema.optional().describe('What is written into each request of this variant'),
       },
-      'a mapping with name, weight, upstream, timeoutMs',
-    ),
+      'a mapping with name, weight, upstream, timeoutMs, set',
+    ).transform(({ set, ...rest }): Variant => (set === undefined ? rest : { ...rest, set })),
     { error: 'a list of variants' },
   )
   .min(2, { error: 'a list of 2 to 100 variants' })
