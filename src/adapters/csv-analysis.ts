@@ -211,7 +211,7 @@ async function summarise(
   const steps: readonly SqlStep[] = [
     {
       table: 'unit_scope',
-      select: 'SELECT 0 AS scope, c.row_no AS unit_no, c.variant FROM cell c WHERE c.row_no = c.unit_no',
+      select: 'SELECT 0 AS scope, c.row_no AS unit_no, c.variant, -1 AS age FROM cell c WHERE c.row_no = c.unit_no',
     },
     unitMetricStep(
       metrics.map((_, index) => ({ index, rows: `SELECT c.unit_no, c.v${index} AS value, 0 AS waiting FROM cell c` })),
@@ -226,12 +226,12 @@ async function summarise(
       'SELECT s.scope, s.variant, count(*) AS requests FROM unit_scope s JOIN cell c ON c.unit_no = s.unit_no GROUP BY s.scope, s.variant',
     ),
   };
-  const assembled = assembleVariants({
+  const variants = assembleVariants({
     answers,
     declared: Object.keys(shares),
     metrics: metrics.map(({ name, kind }) => ({ name, kind: kind === 'mean' ? 'mean' : 'values' })),
   });
-  const units = Object.fromEntries(assembled.variants.map((entry) => [entry.variant, entry.units]));
+  const units = Object.fromEntries(variants.map((entry) => [entry.variant, entry.units]));
   const [several] = await session.read(
     'SELECT count(*) AS units FROM (SELECT c.unit_no FROM cell c GROUP BY c.unit_no HAVING min(c.variant) <> max(c.variant)) u',
   );
@@ -244,7 +244,8 @@ async function summarise(
     unit: 'unit',
     fromMs: null,
     toMs: null,
-    ...assembled,
+    variants,
+    segments: [],
     epochs: [{ epoch: 1, shares, units }],
     health: healthOf(answers.requests ?? [], several?.units as number),
   };

@@ -99,6 +99,37 @@ describe('a summary of the log', () => {
     expect(only(found)).toMatchObject({ requests: 2, failed: 1, callerFailed: 1, fallback: 0 });
   });
 
+  it('calls a variant that was taken out failed, without a latency it never had', async () => {
+    const spared = (error: string) => [
+      { variant: 'b', status: null, latencyMs: 0, error },
+      { variant: 'a', status: 200, latencyMs: 10, error: null },
+    ];
+    const found = await summarise(plan([]), [
+      [
+        prediction('1', { assigned: 'b', served: 'a', attempts: spared('ejected') }),
+        prediction('2', { assigned: 'b', served: 'a', attempts: spared('overloaded') }),
+        prediction('3', { assigned: 'b' }),
+      ],
+    ]);
+    expect(only(found, 'b')).toMatchObject({ requests: 3, failed: 2, fallback: 2 });
+    expect(only(found, 'b').attemptMs).toMatchObject({ n: 1, mean: 10 });
+  });
+
+  it('takes the first try of a variant for its own: a retry heals no failure, a hedge is none', async () => {
+    const tries = (error: string) => [
+      { variant: 'b', status: null, latencyMs: 40, error },
+      { variant: 'b', status: 200, latencyMs: 15, error: null },
+    ];
+    const found = await summarise(plan([]), [
+      [
+        prediction('1', { assigned: 'b', served: 'b', attempts: tries('reset') }),
+        prediction('2', { assigned: 'b', served: 'b', attempts: tries('hedged') }),
+      ],
+    ]);
+    expect(only(found, 'b')).toMatchObject({ requests: 2, failed: 1, callerFailed: 0, fallback: 0 });
+    expect(only(found, 'b').attemptMs).toMatchObject({ n: 2, mean: 40 });
+  });
+
   it('counts truth when it arrives, and absence only when the window has ended', async () => {
     const metrics = [metric('accuracy', 'prediction == outcome.label'), metric('clicked', 'exists(outcome.label)')];
     const records = [[prediction('1'), prediction('2'), outcome('1')]];

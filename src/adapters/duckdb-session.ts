@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type DuckDBConnection, DuckDBInstance, type DuckDBValue } from '@duckdb/node-api';
-import type { SqlRow } from '../evidence/index.ts';
+import { quoted, type SqlRow } from '../evidence/index.ts';
 
 /** Options of `openDuckdbSession`. */
 export interface DuckdbSessionOptions {
@@ -15,12 +15,16 @@ export interface DuckdbSessionOptions {
   readonly memoryLimit?: string;
   /** Files DuckDB may read; all others are out of its reach. */
   readonly readable?: readonly string[];
+  /** Folders below which DuckDB may read and write. */
+  readonly folders?: readonly string[];
 }
 
 /** A connection with the two things its users do. */
 export interface DuckdbSession {
   run(sql: string, values?: Readonly<Record<string, DuckDBValue>>): Promise<void>;
   read(sql: string, values?: Readonly<Record<string, DuckDBValue>>): Promise<readonly SqlRow[]>;
+  /** The only column of an answer, text by text, without holding the whole answer. */
+  texts(sql: string): AsyncGenerator<string>;
   close(): Promise<void>;
 }
 
@@ -38,8 +42,9 @@ export async function openDuckdbSession(options: DuckdbSessionOptions = {}): Pro
       autoload_known_extensions: 'false',
     });
     connection = await instance.connect();
-    const readable = (options.readable ?? []).map((path) => `'${path.replaceAll("'", "''")}'`);
-    await connection.run(`SET allowed_paths = [${readable.join(', ')}]`);
+    const listed = (paths: readonly string[] = []): string => paths.map(quoted).join(', ');
+    await connection.run(`SET allowed_paths = [${listed(options.readable)}]`);
+    await connection.run(`SET allowed_directories = [${listed(options.folders)}]`);
     await connection.run('SET enable_external_access = false');
     await connection.run('SET lock_configuration = true');
   } catch (cause) {
@@ -53,6 +58,15 @@ export async function openDuckdbSession(options: DuckdbSessionOptions = {}): Pro
     async read(sql, values) {
       const reader = await connection.runAndReadAll(sql, values);
       return reader.getRowObjectsJS().map(plainRow);
+    },
+    async *texts(sql) {
+      const result = await connection.stream(sql);
+      for (
+        let chunk = await result.fetchChunk();
+        chunk !== null && chunk.rowCount > 0;
+        chunk = await result.fetchChunk()
+      )
+        yield* chunk.getColumnValues(0) as string[];
     },
     async close() {
       connection.closeSync();

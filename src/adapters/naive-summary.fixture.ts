@@ -53,9 +53,11 @@ export function summariseNaively(
     .sort(byPlace)
     .map((record): Row => {
       const end = ends.find((other) => other.predictionId === record.predictionId && other.row === record.row);
-      const own = end !== undefined && end.attempt.variant === record.assigned ? end.attempt : record.attempts[0];
       const isFailure = (error: string | null | undefined): boolean =>
-        error !== null && error !== undefined && error !== 'aborted';
+        error !== null && error !== undefined && error !== 'aborted' && error !== 'hedged';
+      const [first] = record.attempts;
+      const isOfFirst = end !== undefined && end.attempt.variant === record.assigned && !isFailure(first?.error);
+      const own = isOfFirst ? end.attempt : first;
       const isCallerFailure =
         isFailure(end?.attempt.error) || (record.status !== null && (record.served === null || record.status >= 500));
       return {
@@ -265,6 +267,18 @@ export function summariseNaively(
       return 'unanalysed';
     return names2(allPredictions, outcome) ? 'elsewhere' : 'orphan';
   };
+  const correctedIn = (row: Row): readonly string[] =>
+    ['label', 'click', 'revenue'].flatMap((type) =>
+      matched
+        .filter(
+          ({ outcome, rows: found }) =>
+            outcome.type === type &&
+            found.includes(row) &&
+            outcome.timeMs - row.record.timeMs <= (windows[type] as number),
+        )
+        .slice(0, -1)
+        .map(({ outcome }) => outcome.id),
+    );
   const fates = matched.map((entry) => ({ id: entry.outcome.id, fate: fate(entry) }));
   const here = fates.filter((entry) => entry.fate !== 'elsewhere');
   const receivedHere = received.filter(({ id }) => here.some((entry) => entry.id === id)).length;
@@ -300,6 +314,8 @@ export function summariseNaively(
         orphans: fates.filter((entry) => entry.fate === 'orphan').length,
         late: fates.filter((entry) => entry.fate === 'late').length,
       },
+      namespace: { outcomes: kept.size, orphans: fates.filter((entry) => entry.fate === 'orphan').length },
+      corrections: new Set(rows.flatMap(correctedIn)).size,
       uncleanShutdowns: 0,
     },
   };

@@ -1,7 +1,8 @@
 // Can the experiment be trusted? Each check says in one sentence what it looked at and whether it holds.
-import type { EpochUnits, ExperimentSummary } from '../evidence/index.ts';
+import type { EpochUnits, EvidenceHealth, ExperimentSummary } from '../evidence/index.ts';
 import { chiSquared, sampleRatio } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
+import { comparableStrata } from './allocation-strata.ts';
 import { durationText, numberText, percentText } from './number-text.ts';
 import type { CheckEntry, Report } from './report.ts';
 
@@ -17,7 +18,14 @@ export interface CheckOptions {
 /** A fixed look; stricter than other tests because a false alarm throws the whole experiment away. */
 const sampleRatioAlpha = 0.001;
 /** Above these shares a check stops being a curiosity; each is far above what a healthy set-up shows. */
-const tolerated = { severalVariants: 0.01, orphans: 0.05, late: 0.05, waiting: 0.1, fallback: 0.01 } as const;
+const tolerated = {
+  severalVariants: 0.01,
+  orphans: 0.05,
+  late: 0.05,
+  waiting: 0.1,
+  fallback: 0.01,
+  claims: 0.01,
+} as const;
 
 /** Every check of a report, `sampleRatio` always among them. */
 export function runChecks(summary: ExperimentSummary, options: CheckOptions): Report['checks'] {
@@ -31,10 +39,30 @@ export function runChecks(summary: ExperimentSummary, options: CheckOptions): Re
     checks.fallback = checkFallback(summary);
     checks.planUnchanged = checkPlan(options.planChanges);
     checks.severalVariants = checkSeveralVariants(summary, summary.health.unitsInSeveralVariants);
-    checks.outcomeJoin = checkOutcomeJoin(summary.health.outcomes);
+    checks.outcomeJoin = checkOutcomeJoin(summary.health);
+    if (summary.health.namespace !== undefined) checks.orphans = checkOrphans(summary.health.namespace);
+    Object.assign(checks, checkClaims(summary.health));
     checks.uncleanShutdown = checkShutdown(summary.health.uncleanShutdowns);
+    if (summary.health.expired !== undefined) checks.expired = checkExpired(summary.health.expired);
   }
+  if (summary.strata !== undefined) checks.allocations = checkAllocations(summary);
   return { sampleRatio: checkSampleRatio(summary.epochs), ...checks };
+}
+
+/** Not a fault: says how the numbers were put together after the shares of variants had changed. */
+function checkAllocations(summary: ExperimentSummary): CheckEntry {
+  const { used, left } = comparableStrata(summary);
+  const total = [...used, ...left].flatMap(({ variants }) => variants).reduce((sum, { units }) => sum + units, 0);
+  const lost = left.flatMap(({ variants }) => variants).reduce((sum, { units }) => sum + units, 0);
+  const without =
+    lost === 0
+      ? ''
+      : ` ${numberText(lost, 1)} units came in where a variant had no units to compare; they are left out.`;
+  return {
+    ok: true,
+    text: `The shares of the variants changed: variants are compared within each of ${used.length} allocations, and the differences are weighed by their units, so that time does not stand behind a variant.${without}`,
+    numbers: { allocations: used.length, units: total, leftOut: lost },
+  };
 }
 
 /**
@@ -142,14 +170,17 @@ function checkMaturity(summary: ExperimentSummary): CheckEntry {
   let worst = { share: 0, metric: '', variant: '', waiting: 0 };
   for (const variant of summary.variants) {
     for (const [metric, waiting] of Object.entries(variant.waiting)) {
-      const share = waiting / Math.max(1, variant.requests);
+      const perUnit = summary.perUnit?.includes(metric) ?? false;
+      const share = waiting / Math.max(1, perUnit ? variant.units : variant.requests);
       if (waiting > 0 && share >= worst.share) worst = { share, metric, variant: variant.variant, waiting };
     }
   }
   if (worst.waiting === 0) return { ok: true, text: 'No prediction waits for its outcome.' };
   return {
     ok: worst.share <= tolerated.waiting,
-    text: `${numberText(worst.waiting, 1)} of ${worst.variant}'s predictions (${percentText(worst.share)}) still wait for the outcome of ${worst.metric}.`,
+    text: summary.perUnit?.includes(worst.metric)
+      ? `${numberText(worst.waiting, 1)} of ${worst.variant}'s units (${percentText(worst.share)}) still wait for the end of the window of ${worst.metric}.`
+      : `${numberText(worst.waiting, 1)} of ${worst.variant}'s predictions (${percentText(worst.share)}) still wait for the outcome of ${worst.metric}.`,
     numbers: { waiting: worst.waiting, share: worst.share },
   };
 }
@@ -187,15 +218,56 @@ function checkSeveralVariants(summary: ExperimentSummary, units: number): CheckE
   };
 }
 
-function checkOutcomeJoin(outcomes: NonNullable<ExperimentSummary['health']>['outcomes']): CheckEntry {
+function checkOutcomeJoin({ outcomes, namespace, corrections = 0 }: EvidenceHealth): CheckEntry {
   const distinct = Math.max(0, outcomes.received - outcomes.duplicates);
   if (distinct === 0) return { ok: true, text: 'No outcome was received.' };
-  const orphans = outcomes.orphans / distinct;
-  const late = outcomes.late / distinct;
+  // Orphans of the namespace have their own check; here they weigh only where the namespace is not known.
+  const own = namespace === undefined ? distinct : Math.max(1, distinct - outcomes.orphans);
+  const orphans = namespace === undefined ? outcomes.orphans / distinct : 0;
+  const late = outcomes.late / own;
+  const corrected = corrections === 0 ? '' : ` ${numberText(corrections, 1)} were corrected by a later one.`;
   return {
     ok: orphans <= tolerated.orphans && late <= tolerated.late,
-    text: `Of ${numberText(distinct, 1)} outcomes ${numberText(outcomes.joined, 1)} joined a prediction, ${numberText(outcomes.orphans, 1)} found none and ${numberText(outcomes.late, 1)} came after the window; ${numberText(outcomes.duplicates, 1)} repeats were counted once.`,
-    numbers: { ...outcomes },
+    text: `Of ${numberText(distinct, 1)} outcomes ${numberText(outcomes.joined, 1)} joined a prediction, ${numberText(outcomes.orphans, 1)} found none and ${numberText(outcomes.late, 1)} came after the window; ${numberText(outcomes.duplicates, 1)} repeats were counted once.${corrected}`,
+    numbers: { ...outcomes, ...(namespace === undefined ? {} : { corrections }) },
+  };
+}
+
+function checkOrphans({ outcomes, orphans }: NonNullable<EvidenceHealth['namespace']>): CheckEntry {
+  const share = orphans / Math.max(1, outcomes);
+  return {
+    ok: share <= tolerated.orphans,
+    text:
+      orphans === 0
+        ? 'Every outcome of the namespace belongs to a prediction.'
+        : `${numberText(orphans, 1)} of the namespace's ${numberText(outcomes, 1)} outcomes (${percentText(share)}) found no prediction of any experiment; they belong to none of them.`,
+    numbers: { outcomes, orphans, share },
+  };
+}
+
+function checkClaims({ modelUsed, variantServed }: EvidenceHealth): Readonly<Record<string, CheckEntry>> {
+  const checks: Record<string, CheckEntry> = {};
+  for (const [name, claim, words] of [
+    ['modelUsed', modelUsed, 'replies name another model (model_used) than the one asked'],
+    ['variantServed', variantServed, 'outcomes name another variant than the one served'],
+  ] as const) {
+    if (claim === undefined || claim.compared === 0) continue;
+    const share = claim.mismatched / claim.compared;
+    checks[name] = {
+      ok: share <= tolerated.claims,
+      text: `${numberText(claim.mismatched, 1)} of ${numberText(claim.compared, 1)} (${percentText(share)}) ${words}.`,
+      numbers: { ...claim, share },
+    };
+  }
+  return checks;
+}
+
+/** Numbers made from what is left answer another question than those made from all. */
+function checkExpired(count: number): CheckEntry {
+  return {
+    ok: false,
+    text: `${count} predictions of this experiment are gone, because evidence is kept for a limited time: the numbers rest on what is left.`,
+    numbers: { expired: count },
   };
 }
 

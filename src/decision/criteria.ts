@@ -87,14 +87,15 @@ function assessForm(rule: CriterionRule, form: BoundedForm, sides: LinearEffectS
   const isEarly = rule.role === 'guardrail' && sides.candidate.units < fewestGuardedUnits;
   const outcome = isEarly || interval.kind === 'insufficient' ? 'undecided' : outcomeOf(interval, form);
   const advantage = formInterval(againstControl(form), sides, within);
-  const at = { form, alpha, estimate: effect.estimate };
+  const estimate = spread.kind === 'measured' && spread.estimate !== undefined ? spread.estimate : effect.estimate;
+  const at = { form, alpha, estimate };
   const growth = outcome === 'undecided' ? growthNeeded(spread, at) : undefined;
   const units = sides.control.units + sides.candidate.units;
   return {
     entry: {
       ...base,
       outcome,
-      estimate: effect.estimate,
+      estimate,
       limit: form.limit,
       interval,
       ...(spread.kind === 'constant' ? { intervalMethod: constantRateMethod } : {}),
@@ -102,7 +103,7 @@ function assessForm(rule: CriterionRule, form: BoundedForm, sides: LinearEffectS
     },
     level: 1 - alpha,
     harmful: advantage.kind !== 'insufficient' && outcomeOf(advantage.interval, { ...form, limit: 0 }) === 'not-met',
-    missedByEstimate: !holds(effect.estimate, form),
+    missedByEstimate: !holds(estimate, form),
     ...(growth === undefined
       ? {}
       : {

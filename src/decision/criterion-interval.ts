@@ -11,7 +11,12 @@ import { normalInterval } from './value.ts';
 /** The interval of a form and where it comes from. */
 export type FormInterval =
   /** Measured noise: half the interval stands for a standard error. */
-  | { readonly kind: 'measured'; readonly interval: Interval }
+  | {
+      readonly kind: 'measured';
+      readonly interval: Interval;
+      /** The estimate the interval is about, where the test has one of its own (adjusted for covariates). */
+      readonly estimate?: number;
+    }
   /** `weight` x one metric that never moved: the noise is bounded by the number of units. */
   | { readonly kind: 'constant'; readonly interval: Interval; readonly weight: number; readonly constant: ConstantRate }
   /** The difference of two rates that never moved and are equal: a score interval, whose width is no standard error. */
@@ -73,7 +78,9 @@ function ofDifference(
   const candidate = sides.candidate.metrics[name];
   if (control === undefined || candidate === undefined) return undefined;
   const test = compareMetric(control, candidate, { alpha });
-  if (test.kind === 'tested') return { kind: 'measured', interval: scale(test.interval, weight) };
+  if (test.kind === 'tested') {
+    return { kind: 'measured', interval: scale(test.interval, weight), estimate: weight * test.difference };
+  }
   const interval = constantDifferenceInterval(control, candidate, { alpha });
   return interval === undefined ? test : { kind: 'equal-constants', interval: scale(interval, weight) };
 }

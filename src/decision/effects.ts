@@ -1,6 +1,10 @@
 // How much does each metric differ from the control? One method per kind gives difference, interval and p-value together.
-import type { MetricSummary, VariantSummary } from '../evidence/index.ts';
+import type { CapSummary, MetricSummary, VariantSummary } from '../evidence/index.ts';
 import {
+  type AdjustedResult,
+  calibrationError,
+  compareAdjustedMeans,
+  compareAdjustedRatios,
   compareMeans,
   compareProportions,
   compareQuantiles,
@@ -14,10 +18,12 @@ import {
   type Insufficient,
   type Interval,
   type JointMoments,
+  normal,
   type TestResult,
 } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { constantDifferenceInterval, constantRate, constantRateMethod } from './constant-rate.ts';
+import { compareMeasured, estimateRoot, rootOfMeanSquare } from './measured.ts';
 import type { Difference, MetricEntry, MetricVariantEntry } from './report.ts';
 
 type Known = Exclude<MetricSummary, { readonly kind: 'insufficient' }>;
@@ -31,6 +37,11 @@ export interface MetricEntryOptions {
   readonly role: MetricEntry['role'];
   /** The metric's rows are 0 or 1 whatever the evidence holds. */
   readonly isZeroOne: boolean;
+  /** It has one value per unit, so that units wait, not predictions. */
+  readonly perUnit?: boolean;
+  readonly cap?: CapSummary | undefined;
+  /** The shares changed: the numbers are put together from comparisons within each allocation. */
+  readonly byAllocation?: boolean;
 }
 
 const generality = { proportion: 0, mean: 1, ratio: 2 } as const;
@@ -84,8 +95,15 @@ export function pointEstimate(summary: MetricSummary | undefined): number | unde
       const [numerator = 0, denominator = 0] = summary.moments.mean;
       return denominator === 0 ? undefined : numerator / denominator;
     }
+    case 'root':
+      return rootOfMeanSquare(summary.moments);
+    case 'calibration': {
+      const found = calibrationError(summary.summary);
+      return found.kind === 'estimated' ? found.expected : undefined;
+    }
     case 'quantile':
     case 'point':
+    case 'estimate':
       return summary.n > 0 ? summary.estimate : undefined;
     case 'insufficient':
       return undefined;
@@ -123,10 +141,24 @@ function estimateMetric(summary: Known, options: { readonly alpha: number }): Es
       return estimateRatio(summary.moments, options);
     case 'quantile':
       return estimateQuantile(summary, options);
+    case 'root':
+      return estimateRoot(summary.moments, options);
+    case 'calibration':
+      return insufficient(calibrationUntested);
+    case 'estimate': {
+      const half = normal.isf(options.alpha / 2) * summary.standardError;
+      const { estimate, method, standardError } = summary;
+      const interval = { kind: 'bounded', lower: estimate - half, upper: estimate + half } as const;
+      return { kind: 'estimated', method, estimate, standardError, interval };
+    }
     case 'point':
       return insufficient('it was published without its spread');
   }
 }
+
+const calibrationUntested =
+  'an expected calibration error lies above 0 even for a calibrated model, by an amount that depends on the number of predictions: ' +
+  'it is shown, not tested; test the Brier score, a mean of squared errors';
 
 /** Candidate minus control by the one method of the metric's kind. */
 export function compareMetric(
@@ -138,9 +170,21 @@ export function compareMetric(
   if (left.kind === 'insufficient') return left;
   if (right.kind === 'insufficient') return right;
   if (left.kind === 'point' || right.kind === 'point') return insufficient('it was published without its spread');
-  if (left.kind === 'mean' && right.kind === 'mean') return compareMeans(left, right, options);
+  if (left.kind === 'calibration' || right.kind === 'calibration') return insufficient(calibrationUntested);
+  if (left.kind === 'mean' && right.kind === 'mean') {
+    return left.adjusted !== undefined && right.adjusted !== undefined
+      ? compareAdjustedMeans(left.adjusted, right.adjusted, options)
+      : compareMeans(left, right, options);
+  }
   if (left.kind === 'proportion' && right.kind === 'proportion') return compareProportions(left, right, options);
-  if (left.kind === 'ratio' && right.kind === 'ratio') return compareRatios(left.moments, right.moments, options);
+  if (left.kind === 'ratio' && right.kind === 'ratio') {
+    return left.adjusted !== undefined && right.adjusted !== undefined
+      ? compareAdjustedRatios(left.adjusted, right.adjusted, options)
+      : compareRatios(left.moments, right.moments, options);
+  }
+  if ((left.kind === 'root' && right.kind === 'root') || (left.kind === 'estimate' && right.kind === 'estimate')) {
+    return compareMeasured(estimateMetric(left, options), estimateMetric(right, options), options);
+  }
   if (left.kind === 'quantile' && right.kind === 'quantile') return compareQuantiles(left, right, options);
   return insufficient(`the variants hold different kinds of numbers, ${left.kind} and ${right.kind}`);
 }
@@ -152,7 +196,7 @@ export function metricEntry(
   options: MetricEntryOptions,
 ): MetricEntry {
   const control = variants.find((variant) => variant.variant === options.control);
-  let method: string | undefined;
+  const methods = new Set<string>();
   let kind: MetricSummary['kind'] = 'insufficient';
   const entries = variants.map((variant): MetricVariantEntry => {
     const summary = variant.metrics[name];
@@ -160,23 +204,35 @@ export function metricEntry(
     const entry = estimateEntry(name, variant, options);
     if (variant === control) return entry;
     const test = compareIn(name, control, variant, options);
-    if (test.kind === 'tested') method ??= test.method;
+    if (test.kind === 'tested') methods.add(test.method);
     return { ...entry, difference: differenceOf(name, variant, { control, test, alpha: options.alpha }) };
   });
-  return { name, kind, role: options.role, method: method ?? untested[kind], variants: entries };
+  const method = [...methods].join('; ') || untested[kind];
+  return {
+    name,
+    kind,
+    role: options.role,
+    method: options.byAllocation && methods.size > 0 ? `${method}, within each allocation` : method,
+    ...(options.perUnit === undefined ? {} : { per: options.perUnit ? 'unit' : 'prediction' }),
+    ...(options.cap === undefined ? {} : { capped: options.cap }),
+    variants: entries,
+  };
 }
 
 const untested: { readonly [kind in MetricSummary['kind']]: string } = {
+  point: 'none: published without a spread',
+  estimate: 'z-test',
+  calibration: 'none: shown, not tested',
+  root: 'z-test of root mean squares, delta method by unit',
+  quantile: 'z-test of quantiles, variance by unit',
+  ratio: 'z-test of ratios, variance by unit (delta method)',
   mean: 'Welch t-test',
   proportion: 'pooled z-test with score interval',
-  ratio: 'z-test of ratios, variance by unit (delta method)',
-  quantile: 'z-test of quantiles, variance by unit',
-  point: 'none: published without a spread',
   insufficient: 'none: nothing was measured',
 };
 
 function moreGeneral(left: MetricSummary['kind'], right: MetricSummary['kind']): MetricSummary['kind'] {
-  const order: readonly MetricSummary['kind'][] = ['insufficient', 'proportion', 'mean', 'ratio', 'quantile', 'point'];
+  const order = Object.keys(untested).toReversed() as MetricSummary['kind'][];
   return order.indexOf(left) >= order.indexOf(right) ? left : right;
 }
 
@@ -184,7 +240,7 @@ function estimateEntry(name: string, variant: VariantSummary, options: MetricEnt
   const summary = variant.metrics[name];
   const estimate = pointEstimate(summary);
   const waiting = variant.waiting[name] ?? 0;
-  const rows = summary?.kind === 'ratio' || summary?.kind === 'quantile' ? { rows: summary.rows } : {};
+  const rows = summary !== undefined && 'rows' in summary ? { rows: summary.rows } : {};
   const open = waiting > 0 ? { waiting } : {};
   if (summary === undefined || summary.kind === 'insufficient' || estimate === undefined) {
     const reason = whyNoEstimate(name, variant.variant, summary);
@@ -232,12 +288,23 @@ function differenceOf(
   if (before === undefined || after === undefined || left === undefined || right === undefined) {
     return test.kind === 'insufficient' ? test : insufficient(whyNoEstimate(name, candidate.variant, undefined));
   }
-  const absolute = right - left;
+  // An adjusted test has levels of its own; for all others they are the estimates themselves.
+  const absolute = test.kind === 'tested' ? test.difference : right - left;
+  const base = test.kind === 'tested' ? test.control : left;
+  const adjustment =
+    test.kind === 'tested' && 'varianceReduction' in test
+      ? {
+          unadjusted: (test as AdjustedResult).unadjusted,
+          varianceReduction: (test as AdjustedResult).varianceReduction,
+        }
+      : {};
   return {
     absolute,
     // Also a control of almost 0 has no share that means anything: the quotient overflows.
-    relative: Number.isFinite(absolute / left) ? absolute / left : insufficient(`the control's ${name} is 0`),
+    relative: Number.isFinite(absolute / base) ? absolute / base : insufficient(`the control's ${name} is 0`),
     interval: test.kind === 'tested' ? test.interval : (constantDifferenceInterval(before, after, { alpha }) ?? test),
     pValue: test.kind === 'tested' ? test.pValue : test,
+    ...adjustment,
+    ...(test.kind === 'tested' && test.because !== undefined ? { method: test.method, because: test.because } : {}),
   };
 }

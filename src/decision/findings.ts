@@ -1,12 +1,9 @@
 // What should a careful reader notice beside the verdict? Broken checks, thin numbers, noise left out, rules that disagree.
 import type { ExperimentSummary } from '../evidence/index.ts';
-import { fisherExact } from '../stats/index.ts';
+import { compareProportions } from '../stats/index.ts';
 import { numberText } from './number-text.ts';
 import type { Finding, Report, ValueEntry } from './report.ts';
 import { pointRuleFinding, type VerdictCase } from './verdict.ts';
-
-/** Fewer events than this in a cell, and the normal approximation is thin. */
-const fewEvents = 5;
 
 /** What findings are read off. */
 export interface FindingsInput {
@@ -34,7 +31,7 @@ export function collectFindings({ summary, checks, cases, verdict, alpha }: Find
   const differs = spoken === undefined ? undefined : pointRuleFinding(verdict, spoken);
   return [
     ...broken,
-    ...rareEvents(summary),
+    ...rareEvents(summary, alpha),
     ...cases.flatMap(({ value }) => omittedNoise(value)),
     ...(cases.length > 1 ? [severalCandidates(cases.length, alpha)] : []),
     ...(differs === undefined ? [] : [differs]),
@@ -48,30 +45,28 @@ const checkCodes: { readonly [check: string]: string } = {
   planUnchanged: 'plan-changed',
   severalVariants: 'units-in-several-variants',
   outcomeJoin: 'outcomes-not-joined',
+  orphans: 'outcomes-orphaned',
+  modelUsed: 'model-used-differs',
+  variantServed: 'variant-served-differs',
   uncleanShutdown: 'unclean-shutdown',
+  expired: 'evidence-expired',
 };
 
-function rareEvents(summary: ExperimentSummary): readonly Finding[] {
+function rareEvents(summary: ExperimentSummary, alpha: number): readonly Finding[] {
   const control = summary.variants.find(({ variant }) => variant === summary.control);
   if (control === undefined) return [];
   return summary.variants.flatMap((candidate) =>
     Object.entries(candidate.metrics).flatMap(([name, right]): readonly Finding[] => {
       const left = control.metrics[name];
       if (candidate === control || left?.kind !== 'proportion' || right.kind !== 'proportion') return [];
-      const pooled = (left.successes + right.successes) / (left.n + right.n);
-      const expected = Math.min(pooled, 1 - pooled) * Math.min(left.n, right.n);
-      if (!(expected < fewEvents) || left.n === 0 || right.n === 0) return [];
+      const test = compareProportions(left, right, { alpha });
+      if (test.kind === 'insufficient' || test.exactPValue === undefined) return [];
       const counts = [Math.round(left.successes), Math.round(right.successes)] as const;
-      const fisher = fisherExact(
-        { successes: counts[0], n: Math.round(left.n) },
-        { successes: counts[1], n: Math.round(right.n) },
-      );
-      if (fisher.kind === 'insufficient') return [];
       return [
         {
           code: 'rare-events',
-          text: `${name} rests on ${counts[0]} of ${numberText(left.n, 1)} against ${counts[1]} of ${numberText(right.n, 1)}: too few for the normal approximation; Fisher's exact p is ${numberText(fisher.pValue)}.`,
-          numbers: { control: counts[0], candidate: counts[1], fisherPValue: fisher.pValue },
+          text: `${name} rests on ${counts[0]} of ${numberText(left.n, 1)} against ${counts[1]} of ${numberText(right.n, 1)}: too few for the normal approximation, so the test is Fisher's mid-p; Fisher's exact p is ${numberText(test.exactPValue)}.`,
+          numbers: { control: counts[0], candidate: counts[1], fisherPValue: test.exactPValue },
         },
       ];
     }),

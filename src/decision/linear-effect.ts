@@ -9,6 +9,7 @@ import {
 } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { pointEstimate, whyNoEstimate } from './effects.ts';
+import { estimateRoot } from './measured.ts';
 
 /** Metric name -> weight. */
 export type Weights = Readonly<Record<string, number>>;
@@ -128,6 +129,13 @@ export function metricVariance(summary: MetricSummary | undefined): number | und
       const spread = estimateQuantile(summary, { alpha: 0.05 });
       return spread.kind === 'estimated' ? spread.standardError ** 2 : undefined;
     }
+    case 'root': {
+      const spread = estimateRoot(summary.moments, { alpha: 0.05 });
+      return spread.kind === 'estimated' ? spread.standardError ** 2 : undefined;
+    }
+    case 'estimate':
+      return summary.standardError ** 2;
+    case 'calibration':
     case 'point':
     case 'insufficient':
       return undefined;

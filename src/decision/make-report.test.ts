@@ -172,6 +172,12 @@ describe('a report', () => {
     const rare = report.findings.find(({ code }) => code === 'rare-events');
     expect(rare?.numbers?.fisherPValue).toBeCloseTo(0.0077034808510839, 12);
     expect(rare?.text).toContain('0 of 1,000 against 8 of 1,000');
+    const entry = report.metrics.find(({ name }) => name === 'failed');
+    expect(entry?.method).toBe("Fisher's mid-p test with melded interval");
+    expect(entry?.variants[1]?.difference).toMatchObject({
+      pValue: expect.closeTo(0.0077034808510839 / 2, 12),
+      because: expect.stringContaining('the smallest cell holds 0 units'),
+    });
   });
 
   it('compares within segments and says so when a segment holds one variant only', () => {

@@ -3,13 +3,16 @@ import type { ExperimentSummary, LatencySummary, VariantSummary } from '../evide
 import type { Experiment } from '../experiment/index.ts';
 import type { Insufficient } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
+import { levelAllocations } from './allocation-strata.ts';
 import { expectedShares, runChecks } from './checks.ts';
 import { zeroOneMetrics } from './constant-rate.ts';
 import { type AssessedCriterion, assessBetter, assessCriterion } from './criteria.ts';
 import { criterionNames, netValueLimit } from './criterion-form.ts';
 import { metricEntry } from './effects.ts';
 import { collectFindings } from './findings.ts';
+import { numberText } from './number-text.ts';
 import type { LatencyEntry, MetricEntry, Report, ValueEntry, VariantEntry } from './report.ts';
+import { seriesEntries } from './series.ts';
 import { valueEntry } from './value.ts';
 import { judge, type VerdictCase } from './verdict.ts';
 
@@ -38,7 +41,8 @@ interface MakeReportOptions {
  * Makes the report of one experiment. Pure: the same summary and options give the same report for ever.
  * @throws RangeError when alpha is outside (0, 1) or the control is not among the summary's variants.
  */
-export function makeReport(summary: ExperimentSummary, options: MakeReportOptions = {}): Report {
+export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions = {}): Report {
+  const summary = levelAllocations(pooled);
   const alpha = options.alpha ?? options.experiment?.decision.alpha ?? 0.05;
   if (!(alpha > 0 && alpha < 1)) throw new RangeError(`alpha is ${alpha}, must be in (0, 1)`);
   const control = summary.variants.find((variant) => variant.variant === summary.control);
@@ -81,6 +85,9 @@ export function makeReport(summary: ExperimentSummary, options: MakeReportOption
         control: summary.control,
         role: roleOf(name),
         isZeroOne: zeroOne.has(name),
+        ...(options.experiment?.metrics === undefined ? {} : { perUnit: summary.perUnit?.includes(name) ?? false }),
+        cap: summary.caps?.[name],
+        byAllocation: summary.strata !== undefined,
       }),
     );
   const metrics = entries(summary.variants);
@@ -99,8 +106,24 @@ export function makeReport(summary: ExperimentSummary, options: MakeReportOption
     value: values[0] as ValueEntry,
     values,
     segments: summary.segments.map(({ segment, value, variants }) => ({ segment, value, metrics: entries(variants) })),
+    ...(summary.unmixed === undefined
+      ? {}
+      : { sensitivity: [withoutMixed(summary, entries(summary.unmixed.variants))] }),
+    ...(summary.series === undefined ? {} : { series: seriesEntries(summary.series, names) }),
     findings: collectFindings({ summary, checks, cases, verdict, alpha }),
     verdict,
+  };
+}
+
+function withoutMixed(
+  summary: ExperimentSummary,
+  metrics: readonly MetricEntry[],
+): NonNullable<Report['sensitivity']>[number] {
+  const units = summary.health?.unitsInSeveralVariants ?? 0;
+  return {
+    name: 'exclude-mixed',
+    text: `Without the ${numberText(units, 1)} units seen in several variants. Whether a unit is seen in several may hang on its variant: look at the difference from the report's own numbers, do not decide by these.`,
+    metrics,
   };
 }
 
@@ -139,11 +162,15 @@ function candidateCase(
 
 /** Built-in fields that count harm or time: less is better. */
 const harmFields: readonly string[] = ['failed', 'caller_failed', 'attempt_ms', 'caller_ms', 'fallback'];
+/** Kinds that measure how far off a model is. */
+const errorKinds: readonly string[] = ['rmse', 'mae', 'pinball', 'calibration'];
 
 function isLowerBetter(metric: string, options: MakeReportOptions): boolean {
   if (options.lowerIsBetter?.includes(metric)) return true;
   const definition = options.experiment?.metrics?.find(({ name }) => name === metric)?.definition;
-  return harmFields.includes(definition?.expression.trim() ?? metric);
+  if (definition === undefined) return harmFields.includes(metric);
+  if (errorKinds.includes(definition.kind)) return true;
+  return 'expression' in definition && harmFields.includes(definition.expression.trim());
 }
 
 /** A metric's role follows from the weightiest list whose criteria name it; the value model stands behind `net_value`. */

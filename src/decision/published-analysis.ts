@@ -79,6 +79,8 @@ function testedOnCounts(entry: MetricEntry, document: PublishedDocument, alpha: 
               ...variant.difference,
               interval: test.fromCounts.interval,
               pValue: test.fromCounts.pValue,
+              method: test.fromCounts.method,
+              ...(test.fromCounts.because === undefined ? {} : { because: test.fromCounts.because }),
             },
           },
     ),

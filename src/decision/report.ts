@@ -1,5 +1,5 @@
 // The report: the document every reader gets (CLI --json, API, page). Other programs depend on its shape.
-import type { Insufficient } from '../evidence/index.ts';
+import type { CapSummary, Insufficient } from '../evidence/index.ts';
 import type { Interval } from '../stats/index.ts';
 
 export type VerdictKind = 'ship' | 'roll-back' | 'keep-testing' | 'no-difference' | 'invalid';
@@ -22,6 +22,13 @@ export interface Difference {
   readonly relative: number | Insufficient;
   readonly interval: Interval | Insufficient;
   readonly pValue: number | Insufficient;
+  /** Test and interval of this candidate in words, and why this test, where the data chose it (rare events). */
+  readonly method?: string;
+  readonly because?: string;
+  /** With a covariate: candidate - control as measured, without the adjustment. */
+  readonly unadjusted?: number;
+  /** With a covariate: 1 - adjusted variance / unadjusted variance. */
+  readonly varianceReduction?: number;
 }
 
 export interface MetricVariantEntry {
@@ -43,12 +50,30 @@ export interface MetricVariantEntry {
 
 export interface MetricEntry {
   readonly name: string;
-  /** `proportion`, `mean`, `ratio`, `quantile`, `point`. */
+  /** `proportion`, `mean`, `ratio`, `root`, `quantile`, `calibration`, `estimate`, `point`. */
   readonly kind: string;
   readonly role: 'primary' | 'secondary' | 'guardrail' | 'informational';
-  /** The test in words, for example `Welch t-test`. */
+  /** The test in words, for example `Welch t-test`; several where the candidates' data called for several. */
   readonly method: string;
+  /** What has one value: a unit (from its first exposure on) or a prediction; absent where nothing says so. */
+  readonly per?: 'unit' | 'prediction';
+  /** Where values were ended, and how many. */
+  readonly capped?: CapSummary;
   readonly variants: readonly MetricVariantEntry[];
+}
+
+export interface SeriesEntry {
+  readonly metric: string;
+  readonly variant: string;
+  /** Length of each stretch, milliseconds. */
+  readonly everyMs: number;
+  readonly points: readonly {
+    /** Begin of the stretch, ISO 8601. */
+    readonly at: string;
+    /** Units. */
+    readonly n: number;
+    readonly estimate: number;
+  }[];
 }
 
 export interface VariantEntry {
@@ -170,6 +195,14 @@ export interface Report {
     readonly value: string;
     readonly metrics: readonly MetricEntry[];
   }[];
+  /** The same metrics under another rule, to see whether the answer hangs on it; never what the verdict rests on. */
+  readonly sensitivity?: readonly {
+    readonly name: 'exclude-mixed';
+    readonly text: string;
+    readonly metrics: readonly MetricEntry[];
+  }[];
+  /** Units by the time of their first exposure: what became of those who came in then. */
+  readonly series?: readonly SeriesEntry[];
   readonly findings: readonly Finding[];
   readonly verdict: Verdict;
   /** Only for analyses of published tables: every quoted figure beside the recomputed one. */

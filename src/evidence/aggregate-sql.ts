@@ -1,59 +1,103 @@
 // Which sufficient statistics do values per unit add up to? One SQL for the server's log and for a table in a file.
-import { codeviations, double, mean, quoted, type SqlStep, squaredDeviations } from './sql-text.ts';
+import type { CapRule } from '../experiment/index.ts';
+import { codeviations, double, mean, numbers, rankOf, type SqlStep, squaredDeviations } from './sql-text.ts';
 
 /** 97.5 % point of the normal distribution: the order statistics about a quantile stand at this distance. */
 const z = 1.959963984540054;
-/** Ranks are rounded up, but not for the noise of a product such as 0.07 * 100. */
-const rankNoise = 1e-9;
+/** The newest points of a series that are kept. */
+const seriesPoints = 366;
 
-/** A metric and the SELECT that gives its rows (unit_no, value, waiting). */
+/** A metric and the SELECT that gives its rows: unit_no, value, waiting; age where `byAge`; weight where `isTotal`. */
 export interface MetricRows {
   readonly index: number;
   readonly rows: string;
+  /** Rows carry the band of days they lie in, beside -1. */
+  readonly byAge?: boolean;
+  /** One row per unit: `value` over `weight`. Otherwise each row with a value weighs 1. */
+  readonly isTotal?: boolean;
 }
 
-/** Table `unit_metric`: per metric and unit the sum and number of its values, how many are neither 0 nor 1, and how many wait. */
+/**
+ * Table `unit_metric`: per metric, unit and age (-1: all rows) numerator and denominator (NULL where the unit does not count),
+ * how many values are neither 0 nor 1, and how many rows wait.
+ */
 export function unitMetricStep(metrics: readonly MetricRows[]): SqlStep {
-  const selects = metrics.map(
-    ({ index, rows }) =>
-      `SELECT ${index} AS metric, r.unit_no, sum(r.value) AS total, count(r.value) AS n_rows, ` +
+  const selects = metrics.flatMap(({ index, rows, byAge = false, isTotal = false }) => {
+    if (isTotal) {
+      return [
+        `SELECT ${index} AS metric, r.unit_no, -1 AS age, r.value AS numerator, r.weight AS denominator, 0 AS others, r.waiting FROM (${rows}) r`,
+      ];
+    }
+    const sums = (age: string, group: string): string =>
+      `SELECT ${index} AS metric, r.unit_no, ${age} AS age, sum(r.value) AS numerator, ` +
+      'CAST(nullif(count(r.value), 0) AS DOUBLE) AS denominator, ' +
       'sum(CASE WHEN r.value IN (0, 1) OR r.value IS NULL THEN 0 ELSE 1 END) AS others, sum(r.waiting) AS waiting ' +
-      `FROM (${rows}) r GROUP BY r.unit_no`,
-  );
+      `FROM (${rows}) r GROUP BY r.unit_no${group}`;
+    return byAge ? [sums('-1', ''), sums('r.age', ', r.age')] : [sums('-1', '')];
+  });
   const none =
-    'SELECT 0 AS metric, CAST(0 AS BIGINT) AS unit_no, CAST(0 AS DOUBLE) AS total, 0 AS n_rows, 0 AS others, 0 AS waiting WHERE FALSE';
+    'SELECT 0 AS metric, CAST(0 AS BIGINT) AS unit_no, -1 AS age, CAST(0 AS DOUBLE) AS numerator, CAST(0 AS DOUBLE) AS denominator, 0 AS others, 0 AS waiting WHERE FALSE';
   return { table: 'unit_metric', select: selects.length === 0 ? none : selects.join(' UNION ALL ') };
 }
 
-/** Per scope, variant and metric: scope, variant, metric, n, n_rows, most (rows of one unit), others, waiting, moments. */
-export function metricsSql(): string {
-  const total = 'CASE WHEN m.n_rows > 0 THEN m.total END';
-  const rows = 'CASE WHEN m.n_rows > 0 THEN CAST(m.n_rows AS DOUBLE) END';
+const momentColumns: Readonly<Record<string, string>> = {
+  n: 'count(m.numerator)',
+  n_rows: 'sum(m.denominator)',
+  mean0: mean('m.numerator'),
+  mean1: mean('m.denominator'),
+  m00: squaredDeviations('m.numerator'),
+  m01: codeviations('m.numerator', 'm.denominator'),
+  m11: squaredDeviations('m.denominator'),
+  successes: 'sum(m.numerator)',
+};
+
+/**
+ * Per scope, variant and metric: scope, variant, metric, n, n_rows, most (rows of one unit), others, waiting, moments; with
+ * covariates also mean2, m02, m12, m22 over the same units.
+ */
+export function metricsSql(options: { readonly withCovariates?: boolean } = {}): string {
+  const x = 'CASE WHEN m.numerator IS NOT NULL THEN c.x END';
+  const adjusted = {
+    mean2: mean(x),
+    m02: codeviations('m.numerator', x),
+    m12: codeviations('m.denominator', x),
+    m22: squaredDeviations(x),
+  };
   return (
     'SELECT s.scope, s.variant, CAST(m.metric AS DOUBLE) AS metric, ' +
     numbers({
-      n: `count(${total})`,
-      n_rows: 'sum(m.n_rows)',
-      most: 'max(m.n_rows)',
+      ...momentColumns,
+      most: 'max(m.denominator)',
       others: 'sum(m.others)',
       waiting: 'sum(m.waiting)',
-      mean0: mean(total),
-      mean1: mean(rows),
-      m00: squaredDeviations(total),
-      m01: codeviations(total, rows),
-      m11: squaredDeviations(rows),
-      successes: `sum(${total})`,
+      ...(options.withCovariates ? adjusted : {}),
     }) +
-    ' FROM unit_scope s JOIN unit_metric m ON m.unit_no = s.unit_no GROUP BY s.scope, s.variant, m.metric'
+    ' FROM unit_scope s JOIN unit_metric m ON m.unit_no = s.unit_no AND m.age = s.age' +
+    (options.withCovariates ? ' LEFT JOIN unit_covariate c ON c.metric = m.metric AND c.unit_no = m.unit_no' : '') +
+    ' GROUP BY s.scope, s.variant, m.metric'
   );
 }
 
-/** Per scope and variant over all its units: n, mean0.., mI_J for I <= J; columns 2k and 2k+1 are sum and count of the k-th metric named. */
+/** Per variant, metric and stretch of time in which units had their first exposure: variant, metric, at_ms, width_ms, n, moments. */
+export function seriesSql(): string {
+  return (
+    'SELECT b.variant, b.metric, b.at_ms, min(b.width_ms) AS width_ms, ' +
+    numbers(
+      Object.fromEntries(Object.entries(momentColumns).map(([name, sql]) => [name, sql.replaceAll('m.', 'b.')])),
+    ) +
+    ' FROM (SELECT f.variant, CAST(m.metric AS DOUBLE) AS metric, m.numerator, m.denominator, w.width_ms, w.last_ms, ' +
+    'floor(f.first_ms / w.width_ms) * w.width_ms AS at_ms FROM first_exposure f JOIN unit_metric m ON m.unit_no = f.unit_no AND m.age = -1 ' +
+    'CROSS JOIN series_width w) b ' +
+    `WHERE b.at_ms > b.last_ms - ${seriesPoints} * b.width_ms GROUP BY b.variant, b.metric, b.at_ms ORDER BY b.metric, b.variant, b.at_ms`
+  );
+}
+
+/** Per scope and variant over all its units: n, mean0.., mI_J for I <= J; columns 2k and 2k+1 are numerator and denominator of the k-th metric named. */
 export function jointSql(metrics: readonly number[]): string {
   const columns = metrics.flatMap((_, place) => [`x${2 * place}`, `x${2 * place + 1}`]);
   const wide = metrics.flatMap((metric, place) => [
-    `sum(CASE WHEN m.metric = ${metric} THEN m.total END) AS x${2 * place}`,
-    `CAST(sum(CASE WHEN m.metric = ${metric} THEN m.n_rows END) AS DOUBLE) AS x${2 * place + 1}`,
+    `sum(CASE WHEN m.metric = ${metric} THEN m.numerator END) AS x${2 * place}`,
+    `sum(CASE WHEN m.metric = ${metric} THEN m.denominator END) AS x${2 * place + 1}`,
   ]);
   const aggregates: Record<string, string> = { n: 'count(*)' };
   const filled = columns.map((column) => `coalesce(w.${column}, 0)`);
@@ -66,8 +110,8 @@ export function jointSql(metrics: readonly number[]): string {
   }
   return (
     `SELECT s.scope, s.variant, ${numbers(aggregates)} FROM unit_scope s LEFT JOIN (` +
-    `SELECT m.unit_no, ${wide.join(', ')} FROM unit_metric m GROUP BY m.unit_no` +
-    ') w ON w.unit_no = s.unit_no GROUP BY s.scope, s.variant'
+    `SELECT m.unit_no, m.age, ${wide.join(', ')} FROM unit_metric m GROUP BY m.unit_no, m.age` +
+    ') w ON w.unit_no = s.unit_no AND w.age = s.age GROUP BY s.scope, s.variant'
   );
 }
 
@@ -76,19 +120,19 @@ export function unitsSql(): string {
   return `SELECT s.scope, s.variant, ${numbers({ units: 'count(*)' })} FROM unit_scope s GROUP BY s.scope, s.variant`;
 }
 
+const inScope = 's.unit_no = r.unit_no AND (s.age = -1 OR s.age = r.age)';
+
 /**
- * Per scope and variant one quantile of the values in `table` (unit_no, value, waiting) with its cluster-robust ingredients:
+ * Per scope and variant one quantile of the values in `table` (unit_no, age, value, waiting) with its cluster-robust ingredients:
  * n, n_rows, waiting, estimate, lower, upper, and the joint moments of (rows <= estimate, rows) per unit.
  */
 export function quantileSql(table: string, q: number): string {
-  const rank = (share: string): string =>
-    `greatest(1, least(t.n_rows, CAST(ceil((${share}) * t.n_rows - ${double(rankNoise)}) AS BIGINT)))`;
   const spread = `${double(z)} * sqrt(${double(q * (1 - q))} / t.n_rows)`;
-  const atRank = (share: string): string => `max(CASE WHEN t.nth = ${rank(share)} THEN t.value END)`;
+  const atRank = (share: string): string => `max(CASE WHEN t.nth = ${rankOf(share, 't.n_rows')} THEN t.value END)`;
   const ranked =
     'SELECT s.scope, s.variant, r.value, row_number() OVER (PARTITION BY s.scope, s.variant ORDER BY r.value) AS nth, ' +
     'count(*) OVER (PARTITION BY s.scope, s.variant) AS n_rows ' +
-    `FROM ${table} r JOIN unit_scope s ON s.unit_no = r.unit_no WHERE r.value IS NOT NULL`;
+    `FROM ${table} r JOIN unit_scope s ON ${inScope} WHERE r.value IS NOT NULL`;
   const points =
     `SELECT t.scope, t.variant, ${atRank(double(q))} AS estimate, ` +
     `${atRank(`${double(q)} - ${spread}`)} AS lower, ${atRank(`${double(q)} + ${spread}`)} AS upper ` +
@@ -97,7 +141,7 @@ export function quantileSql(table: string, q: number): string {
     'SELECT s.scope, s.variant, r.unit_no, CAST(count(CASE WHEN r.value <= p.estimate THEN 1 END) AS DOUBLE) AS below, ' +
     'CAST(count(r.value) AS DOUBLE) AS n_rows, sum(r.waiting) AS waiting, ' +
     'min(p.estimate) AS estimate, min(p.lower) AS lower, min(p.upper) AS upper ' +
-    `FROM ${table} r JOIN unit_scope s ON s.unit_no = r.unit_no ` +
+    `FROM ${table} r JOIN unit_scope s ON ${inScope} ` +
     'LEFT JOIN points p ON p.scope = s.scope AND p.variant = s.variant GROUP BY s.scope, s.variant, r.unit_no';
   const below = 'CASE WHEN u.n_rows > 0 THEN u.below END';
   const rows = 'CASE WHEN u.n_rows > 0 THEN u.n_rows END';
@@ -120,8 +164,83 @@ export function quantileSql(table: string, q: number): string {
   );
 }
 
+/**
+ * Per scope, variant and bin of equal width (NULL: rows that wait) of the probabilities in `table` (unit_no, age, value, label,
+ * waiting): n, predicted, observed, score, score_variance, waiting. Rows outside of [0, 1] or without a label of 0 or 1 are left out.
+ */
+export function calibrationSql(table: string, bins: number): string {
+  const p = 'v.value';
+  return (
+    `SELECT v.scope, v.variant, CAST(v.bin AS DOUBLE) AS bin, ` +
+    numbers({
+      n: `count(${p})`,
+      predicted: `sum(${p})`,
+      observed: 'sum(v.label)',
+      score: `sum((v.label - ${p}) * (1 - 2 * ${p}))`,
+      score_variance: `sum((1 - 2 * ${p}) * (1 - 2 * ${p}) * ${p} * (1 - ${p}))`,
+      waiting: 'sum(v.waiting)',
+    }) +
+    ` FROM (SELECT s.scope, s.variant, r.value, r.label, r.waiting, least(${bins - 1}, floor(r.value * ${bins})) AS bin ` +
+    `FROM ${table} r JOIN unit_scope s ON ${inScope} ` +
+    'WHERE r.waiting = 1 OR (r.value >= 0 AND r.value <= 1 AND r.label IN (0, 1))) v GROUP BY v.scope, v.variant, v.bin'
+  );
+}
+
+/** Per scope and variant units behind the rows of a table that count. */
+export function rowUnitsSql(table: string): string {
+  return (
+    `SELECT s.scope, s.variant, ${numbers({ n: 'count(DISTINCT r.unit_no)' })} FROM ${table} r JOIN unit_scope s ON ${inScope} ` +
+    'WHERE r.value >= 0 AND r.value <= 1 AND r.label IN (0, 1) GROUP BY s.scope, s.variant'
+  );
+}
+
+/** Table with the one row (lower, upper) where values of `table` end; quantiles over the rows of all variants. */
+export function boundStep(name: string, table: string, rule: CapRule): SqlStep {
+  if (rule.kind === 'value') {
+    return { table: name, select: `SELECT CAST(NULL AS DOUBLE) AS lower, ${double(rule.upper)} AS upper` };
+  }
+  const at = (share: number | undefined): string =>
+    share === undefined
+      ? 'CAST(NULL AS DOUBLE)'
+      : `max(CASE WHEN t.nth = ${rankOf(double(share), 't.n_rows')} THEN t.value END)`;
+  return {
+    table: name,
+    select:
+      `SELECT ${at(rule.lower)} AS lower, ${at(rule.upper)} AS upper FROM (SELECT r.value, row_number() OVER (ORDER BY r.value) AS nth, ` +
+      `count(*) OVER () AS n_rows FROM ${table} r WHERE r.value IS NOT NULL) t`,
+  };
+}
+
+/** The rows of `table` with their values ended at the bounds. */
+export function cappedRowsSql(table: string, bound: string): string {
+  return (
+    'SELECT r.unit_no, r.age, CASE WHEN r.value > b.upper THEN b.upper WHEN r.value < b.lower THEN b.lower ELSE r.value END AS value, ' +
+    `r.waiting FROM ${table} r CROSS JOIN ${bound} b`
+  );
+}
+
+/** Per capped metric: metric, lower, upper, raised, lowered (values moved), n. */
+export function capsSql(
+  capped: readonly { readonly index: number; readonly table: string; readonly bound: string }[],
+): string {
+  return capped
+    .map(
+      ({ index, table, bound }) =>
+        `SELECT CAST(${index} AS DOUBLE) AS metric, ` +
+        numbers({
+          lower: 'min(b.lower)',
+          upper: 'min(b.upper)',
+          raised: 'count(CASE WHEN r.value < b.lower THEN 1 END)',
+          lowered: 'count(CASE WHEN r.value > b.upper THEN 1 END)',
+          n: 'count(r.value)',
+        }) +
+        ` FROM ${table} r CROSS JOIN ${bound} b`,
+    )
+    .join(' UNION ALL ');
+}
+
 /** Per scope and variant: requests, failures, fallbacks, and latency of rows; reads `exposure`. */
-export function requestsSql(): string {
+export function requestsSql(age: string | undefined): string {
   const latency = (column: string, name: string): Record<string, string> => ({
     [`${name}_n`]: `count(${column})`,
     [`${name}_mean`]: mean(column),
@@ -139,19 +258,8 @@ export function requestsSql(): string {
       ...latency('e.attempt_ms', 'attempt'),
       ...latency('e.caller_ms', 'caller'),
     }) +
-    ' FROM unit_scope s JOIN exposure e ON e.unit_no = s.unit_no GROUP BY s.scope, s.variant'
+    ' FROM unit_scope s JOIN exposure e ON e.unit_no = s.unit_no' +
+    (age === undefined ? '' : ` AND (s.age = -1 OR s.age = ${age})`) +
+    ' GROUP BY s.scope, s.variant'
   );
-}
-
-/** Names and values of the scopes but the whole. */
-export function scopesSql(segments: readonly string[]): string {
-  const names = segments.map((name, place) => `WHEN ${place} THEN ${quoted(name)}`).join(' ');
-  const segment = segments.length === 0 ? "''" : `CASE c.place ${names} END`;
-  return `SELECT CAST(c.scope AS DOUBLE) AS scope, ${segment} AS segment, c.value FROM scope c WHERE c.scope > 0 ORDER BY c.scope`;
-}
-
-function numbers(columns: Readonly<Record<string, string>>): string {
-  return Object.entries(columns)
-    .map(([name, sql]) => `CAST(${sql} AS DOUBLE) AS ${name}`)
-    .join(', ');
 }

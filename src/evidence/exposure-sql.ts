@@ -1,29 +1,30 @@
-// Which predictions count, for which unit and variant, and which outcomes belong to them? In SQL, from the raw tables.
+// Which predictions count, for which unit and variant, since when and under which allocation? In SQL, from the raw tables.
 import type { Expression } from '../expression/index.ts';
 import { compileToSql } from '../expression/index.ts';
 import { capturedNames, type PreparedMetric, readExpression, resolver } from './metric-sql.ts';
-import type { AnalysisPlan } from './plan.ts';
+import { type AnalysisPlan, isRequestUnit, strataOf } from './plan.ts';
+import { isBuiltInSegment } from './segment.ts';
 import { double, jsonLabel, jsonMember, jsonNumber, jsonText, quoted, type SqlStep } from './sql-text.ts';
 
-/** A reporter's clock may run behind ours by this much. */
-const clockSkewMs = 5 * 60_000;
-/** Values of a segment that are told apart; rarer ones are left to the whole. */
-const segmentValues = 20;
-
-/** True when every request is its own unit. */
-export function isRequestUnit({ experiment }: AnalysisPlan): boolean {
-  return experiment.unit.sources.some((source) => source.kind === 'request');
-}
+const dayMs = 86_400_000;
+/** A unit is new for this long after the namespace saw it first. */
+const newUnitMs = 7 * dayMs;
+/** Weeks are counted from Monday 1969-12-29. */
+const weekShiftMs = 3 * dayMs;
 
 /**
  * Table `exposure`: one row per analysed prediction, in the order of time.
  *
- * Columns: rid (1, 2, ... by time), unit_no (rid of the unit's first exposure), time_ms, epoch, prediction_id, request_id,
- * unit, variant (assigned), the built-in fields, prediction_number, prediction_text, cN_number, cN_text of captured names,
- * sN of segments.
+ * Columns: rid (1, 2, ... by time), unit_no (rid of the unit's first exposure), first_ms (its time), time_ms, epoch,
+ * prediction_id, request_id, unit, variant (assigned), served, the built-in fields, prediction_number, prediction_text,
+ * cN_number, cN_text of captured names, sN of captured segments, items where they are read.
  */
-export function exposureStep(plan: AnalysisPlan, captured: readonly string[]): SqlStep {
+export function exposureStep(
+  plan: AnalysisPlan,
+  reads: { readonly captured: readonly string[]; readonly items: boolean },
+): SqlStep {
   const { experiment } = plan;
+  const { captured } = reads;
   const inside = `p.namespace = ${quoted(experiment.namespace)} AND p.experiment = ${quoted(experiment.name)}`;
   const member = (name: string): string =>
     `coalesce(${['d.captured', 'p.captured', 'p.context'].map((column) => jsonMember(column, name)).join(', ')})`;
@@ -35,13 +36,14 @@ export function exposureStep(plan: AnalysisPlan, captured: readonly string[]): S
     'p.prediction_id',
     'p.request_id',
     'p.unit',
+    'p.served',
     'p.assigned AS variant',
     isRequestUnit(plan)
       ? 'p.prediction_id AS unit_key'
       : "CASE WHEN p.unit IS NULL THEN concat('p', p.prediction_id) ELSE concat('u', p.unit) END AS unit_key",
-    // A stream's own attempt ends after its record; another variant's end says nothing about it.
-    'CAST(CASE WHEN d.attempt_variant = p.assigned THEN d.failed ELSE p.failed END AS DOUBLE) AS failed',
-    'CASE WHEN d.attempt_variant = p.assigned THEN d.attempt_ms ELSE p.attempt_ms END AS attempt_ms',
+    // A stream's own attempt ends after its record; another variant's end says nothing about it, nor does that of a retry.
+    'CAST(CASE WHEN d.attempt_variant = p.assigned AND p.failed = 0 THEN d.failed ELSE p.failed END AS DOUBLE) AS failed',
+    'CASE WHEN d.attempt_variant = p.assigned AND p.failed = 0 THEN d.attempt_ms ELSE p.attempt_ms END AS attempt_ms',
     // A caller who went away first (status NULL) got no failure from us.
     'CAST(CASE WHEN d.failed = 1 THEN 1 WHEN p.status IS NULL THEN 0 ' +
       'WHEN p.served IS NULL OR p.status >= 500 THEN 1 ELSE 0 END AS DOUBLE) AS caller_failed',
@@ -54,7 +56,10 @@ export function exposureStep(plan: AnalysisPlan, captured: readonly string[]): S
       `${jsonNumber(member(name))} AS c${place}_number`,
       `${jsonText(member(name))} AS c${place}_text`,
     ]),
-    ...experiment.segments.map((name, place) => `coalesce(${jsonLabel(member(name))}, '(missing)') AS s${place}`),
+    ...experiment.segments.flatMap((name, place) =>
+      isBuiltInSegment(name) ? [] : [`coalesce(${jsonLabel(member(name))}, '(missing)') AS s${place}`],
+    ),
+    ...(reads.items ? [`${member('items')} AS items`] : []),
   ];
   const resolve = resolver(captured);
   const kept = excluded(plan).map((expression) => `NOT coalesce(${compileToSql(expression, { resolve })} <> 0, FALSE)`);
@@ -69,13 +74,15 @@ export function exposureStep(plan: AnalysisPlan, captured: readonly string[]): S
     (kept.length === 0 ? '' : ` WHERE ${kept.join(' AND ')}`);
   return {
     table: 'exposure',
-    select: `SELECT o.*, min(o.rid) OVER (PARTITION BY o.unit_key) AS unit_no FROM (${ordered}) o`,
+    select:
+      'SELECT o.*, min(o.rid) OVER (PARTITION BY o.unit_key) AS unit_no, ' +
+      `min(o.time_ms) OVER (PARTITION BY o.unit_key) AS first_ms FROM (${ordered}) o`,
   };
 }
 
 /** Names that need a column of their own. */
 export function namesToCapture(plan: AnalysisPlan, metrics: readonly PreparedMetric[]): readonly string[] {
-  return capturedNames([...metrics.map(({ expression }) => expression), ...excluded(plan)]);
+  return capturedNames([...metrics.flatMap(({ predictionExpressions }) => predictionExpressions), ...excluded(plan)]);
 }
 
 function excluded({ experiment }: AnalysisPlan): readonly Expression[] {
@@ -83,91 +90,47 @@ function excluded({ experiment }: AnalysisPlan): readonly Expression[] {
 }
 
 /**
- * Tables `scope` (scope, segment, value; scope 0 is the whole) and `unit_scope` (scope, unit_no, variant).
+ * Table `first_exposure`: one row per unit, as its first exposure left it: unit_no, unit, variant, epoch, first_ms, stratum
+ * (epochs of one allocation), is_mixed (seen in several variants), sN of all segments but days_since_exposure.
  *
- * A unit's first exposure decides its variant and its segments, so that no later row, which the variant may have caused, moves it.
+ * The first exposure decides variant, epoch and segments, so that no later row, which the variant may have caused, moves a unit.
  */
-export function scopeSteps(segments: readonly string[]): readonly SqlStep[] {
-  const counted = segments.map(
-    (_, place) =>
-      `SELECT ${place} AS place, e.s${place} AS value, count(*) AS units FROM exposure e WHERE e.rid = e.unit_no GROUP BY e.s${place}`,
-  );
-  const ranked =
-    segments.length === 0
-      ? ''
-      : ' UNION ALL SELECT row_number() OVER (ORDER BY t.place, t.nth), t.place, t.value FROM (' +
-        'SELECT c.place, c.value, row_number() OVER (PARTITION BY c.place ORDER BY c.units DESC, c.value) AS nth ' +
-        `FROM (${counted.join(' UNION ALL ')}) c) t WHERE t.nth <= ${segmentValues}`;
-  const units = segments.map(
-    (_, place) =>
-      'SELECT s.scope, e.unit_no, e.variant FROM exposure e ' +
-      `JOIN scope s ON s.place = ${place} AND s.value = e.s${place} WHERE e.rid = e.unit_no`,
-  );
-  return [
-    { table: 'scope', select: `SELECT 0 AS scope, -1 AS place, '' AS value${ranked}` },
-    {
-      table: 'unit_scope',
-      select: ['SELECT 0 AS scope, e.unit_no, e.variant FROM exposure e WHERE e.rid = e.unit_no', ...units].join(
-        ' UNION ALL ',
-      ),
-    },
+export function firstExposureStep(plan: AnalysisPlan): SqlStep {
+  const { namespace, segments, sensitivity = [] } = plan.experiment;
+  const strata = strataOf(plan);
+  const cases = strata.flatMap(({ epochs }, stratum) => epochs.map((epoch) => `WHEN ${epoch} THEN ${stratum}`));
+  const labels = segments.flatMap((name, place) => {
+    if (!isBuiltInSegment(name)) return [`e.s${place}`];
+    if (name === 'days_since_exposure') return [];
+    const label =
+      name === 'new_unit'
+        ? `CASE WHEN e.first_ms - n.seen_ms < ${double(newUnitMs)} THEN 'new' ELSE 'established' END`
+        : `CAST(CAST(floor((n.seen_ms + ${double(weekShiftMs)}) / ${double(7 * dayMs)}) AS BIGINT) AS VARCHAR)`;
+    return [`CASE WHEN n.seen_ms IS NULL THEN '(missing)' ELSE ${label} END AS s${place}`];
+  });
+  const readsSeen = segments.includes('new_unit') || segments.includes('first_seen');
+  const isMixed = sensitivity.includes('exclude-mixed');
+  const columns = [
+    'e.unit_no',
+    'e.unit',
+    'e.variant',
+    'e.epoch',
+    'e.first_ms',
+    `${cases.length === 0 ? '0' : `CASE e.epoch ${cases.join(' ')} ELSE ${strata.length} END`} AS stratum`,
+    `${isMixed ? 'x.is_mixed' : 'FALSE'} AS is_mixed`,
+    ...labels,
   ];
-}
-
-/**
- * Tables `kept_outcome` (each id once, the first received) and `matched` (okey, rid, delay_ms: which prediction an outcome belongs to).
- *
- * An outcome of a unit belongs to the unit's last prediction at or before it. One that names its prediction or request may
- * even come before it, by a clock that runs behind.
- */
-export function outcomeSteps(plan: AnalysisPlan): readonly SqlStep[] {
-  const { experiment, nowMs } = plan;
-  const named = (subject: 'prediction' | 'request'): string =>
-    'SELECT k.okey, e.rid, k.time_ms - e.time_ms AS delay_ms FROM kept_outcome k ' +
-    `JOIN exposure e ON e.${subject}_id = k.subject_id WHERE k.subject_kind = '${subject}' AND k.time_ms >= e.time_ms - ${clockSkewMs}`;
-  const line =
-    "SELECT k.subject_id AS unit, k.time_ms, 1 AS is_outcome, k.okey, CAST(NULL AS BIGINT) AS rid FROM kept_outcome k WHERE k.subject_kind = 'unit' " +
-    'UNION ALL SELECT e.unit, e.time_ms, 0, NULL, e.rid FROM exposure e WHERE e.unit IS NOT NULL';
-  const lastBefore =
-    'SELECT w.okey, max(w.rid) OVER (PARTITION BY w.unit ORDER BY w.time_ms, w.is_outcome ' +
-    `ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS rid FROM (${line}) w`;
-  return [
-    {
-      table: 'kept_outcome',
-      select:
-        'SELECT n.*, row_number() OVER (ORDER BY n.time_ms, n.received_ms, n.writer, n.sequence) AS okey FROM (' +
-        'SELECT o.*, row_number() OVER (PARTITION BY o.id ORDER BY o.received_ms, o.writer, o.sequence) AS nth ' +
-        `FROM outcome o WHERE o.namespace = ${quoted(experiment.namespace)} AND o.received_ms <= ${double(nowMs)}` +
-        ') n WHERE n.nth = 1',
-    },
-    {
-      table: 'matched',
-      select:
-        `${named('prediction')} UNION ALL ${named('request')} UNION ALL ` +
-        'SELECT l.okey, l.rid, k.time_ms - e.time_ms FROM ' +
-        `(${lastBefore}) l JOIN kept_outcome k ON k.okey = l.okey JOIN exposure e ON e.rid = l.rid`,
-    },
-  ];
-}
-
-/** One table (rid, oN_number, oN_text) of the outcomes that came within a window: per prediction and type the last by time. */
-export function arrivalsStep(
-  table: string,
-  window: { readonly windowMs: number; readonly types: readonly string[] },
-): SqlStep {
-  const picked = window.types.map(
-    (type, place) =>
-      `max(CASE WHEN l.type = ${quoted(type)} THEN l.value_number END) AS o${place}_number, ` +
-      `max(CASE WHEN l.type = ${quoted(type)} THEN l.value_text END) AS o${place}_text`,
-  );
   return {
-    table,
+    table: 'first_exposure',
     select:
-      `SELECT l.rid, ${picked.join(', ')} FROM (` +
-      'SELECT m.rid, k.type, k.value_number, k.value_text, ' +
-      'row_number() OVER (PARTITION BY m.rid, k.type ORDER BY k.okey DESC) AS nth ' +
-      'FROM matched m JOIN kept_outcome k ON k.okey = m.okey ' +
-      `WHERE m.delay_ms <= ${double(window.windowMs)} AND k.type IN (${window.types.map(quoted).join(', ')})` +
-      ') l WHERE l.nth = 1 GROUP BY l.rid',
+      `SELECT ${columns.join(', ')} FROM exposure e` +
+      (readsSeen
+        ? ` LEFT JOIN (SELECT p.unit, min(p.time_ms) AS seen_ms FROM prediction p WHERE p.namespace = ${quoted(namespace)} ` +
+          'AND p.unit IS NOT NULL GROUP BY p.unit) n ON n.unit = e.unit'
+        : '') +
+      (isMixed
+        ? ' LEFT JOIN (SELECT a.unit_no, min(a.variant) <> max(a.variant) AS is_mixed FROM exposure a GROUP BY a.unit_no) x ON x.unit_no = e.unit_no'
+        : '') +
+      ' WHERE e.rid = e.unit_no',
   };
 }

@@ -1,6 +1,7 @@
 // The door of evidence: what happened, how it is recorded, and how it becomes numbers.
 export { jointSql, type MetricRows, metricsSql, unitMetricStep, unitsSql } from './aggregate-sql.ts';
-export { assembleVariants, makeSummary, type SummarisedMetric, type SummaryAnswers } from './make-summary.ts';
+export { mapEvents } from './event-mapping.ts';
+export { assembleVariants, makeSummary } from './make-summary.ts';
 export { type ParseOutcomesOptions, parseOutcomes } from './outcome.ts';
 export type { AnalysisPlan, EpochAllocation } from './plan.ts';
 export type { Analytics, EvidenceLog, EvidenceLogStatus, Observer, UnitHasher } from './ports.ts';
@@ -22,13 +23,17 @@ export type {
 export { type DecodedRecord, decodeRecord, encodeRecord } from './record-codec.ts';
 export { largestValue, quoted, type SqlStep } from './sql-text.ts';
 export type {
+  CapSummary,
   EpochUnits,
   EvidenceHealth,
   ExperimentSummary,
   Insufficient,
   LatencySummary,
   MetricSummary,
+  ScopeSummary,
   SegmentSummary,
+  StratumSummary,
   VariantSummary,
 } from './summary.ts';
 export { type SqlRow, type SummaryQuery, type SummarySql, summarySql } from './summary-sql.ts';
+export type { SummarisedMetric, SummaryAnswers } from './variant-summary.ts';

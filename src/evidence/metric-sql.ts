@@ -1,19 +1,54 @@
 // Which number does a metric make of each prediction, and since when may it count?
 import { AssayError } from '../errors.ts';
-import type { Experiment, Metric } from '../experiment/index.ts';
+import { countedSource, type Experiment, type Metric, type RowSource, rowSourceOf } from '../experiment/index.ts';
 import { compileToSql, type Expression, namesIn, parseExpression, type SqlName } from '../expression/index.ts';
+import { ageBand } from './segment.ts';
 import { double, largestValue } from './sql-text.ts';
 
-/** A metric with its expression read. */
+/** What one metric of the experiment reads, its expressions parsed. */
 export interface PreparedMetric {
   readonly metric: Metric;
   /** Place in the experiment; names the metric in SQL. */
   readonly index: number;
-  readonly expression: Expression;
-  /** Outcome types it reads, without `outcome.`. */
-  readonly types: readonly string[];
-  /** True when it gives an absent outcome a meaning: then nothing counts before the window has ended. */
-  readonly readsAbsence: boolean;
+  readonly form: MetricForm;
+  /** Outcome types of which a prediction takes the last, without `outcome.`. */
+  readonly lastTypes: readonly string[];
+  /** Outcome types of which every outcome counts. */
+  readonly everyType: readonly string[];
+  /** Expressions over a prediction's own fields, whose captured names need columns. */
+  readonly predictionExpressions: readonly Expression[];
+  readonly readsItems: boolean;
+}
+
+/** How the rows of a metric come about. */
+export type MetricForm =
+  | {
+      readonly kind: 'prediction';
+      readonly value: Expression;
+      readonly filter: Expression | undefined;
+      /** Only of `calibration`. */
+      readonly label: Expression | undefined;
+      /** True when it gives an absent outcome a meaning: then nothing counts before the window has ended. */
+      readonly readsAbsence: boolean;
+    }
+  | {
+      readonly kind: 'list';
+      readonly outcome: string;
+      readonly k: number;
+      readonly score: 'ndcg' | 'hit_rate';
+      readonly filter: Expression | undefined;
+    }
+  | { readonly kind: 'unit'; readonly numerator: UnitPart; readonly denominator: UnitPart | undefined };
+
+/** What is made of a unit's rows. */
+export interface UnitPart {
+  readonly source: RowSource;
+  /** Sum of the expression, number of rows, or 1 where the expression (absent: any row) was true. */
+  readonly reduce: 'sum' | 'count' | 'any';
+  readonly expression: Expression | undefined;
+  readonly filter: Expression | undefined;
+  /** Since the first exposure; the end belongs to it unless `isOpen`. */
+  readonly span: { readonly fromMs: number; readonly toMs: number; readonly isOpen: boolean };
 }
 
 const outcomePrefix = 'outcome.';
@@ -22,10 +57,129 @@ const builtIns = ['failed', 'caller_failed', 'attempt_ms', 'caller_ms', 'fallbac
 /** The metrics of an experiment. @throws AssayError `experiment-invalid` for an expression that cannot be read. */
 export function prepareMetrics(experiment: Experiment): readonly PreparedMetric[] {
   return experiment.metrics.map((metric, index) => {
-    const expression = readExpression(metric.definition.expression, `metrics.${metric.name}`);
-    const types = outcomeTypes(expression);
-    return { metric, index, expression, types, readsAbsence: types.length > 0 && readsAbsence(expression, false) };
+    const form = formOf(metric);
+    const inPrediction = form.kind === 'prediction' ? present([form.value, form.filter, form.label]) : [];
+    const parts = form.kind === 'unit' ? present([form.numerator, form.denominator]) : [];
+    const sources = parts.map(({ source }) => source);
+    const ofParts = parts.flatMap(({ source, expression, filter }) =>
+      source.kind === 'prediction' ? present([expression, filter]) : [],
+    );
+    const covariate = covariateOf(metric);
+    const types = sources.flatMap((source) => (source.kind === 'outcome' ? [source.type] : []));
+    const names = parts.flatMap(({ expression, filter }) => present([expression, filter]).flatMap(namesIn));
+    return {
+      metric,
+      index,
+      form,
+      lastTypes: [...new Set(inPrediction.flatMap(outcomeTypes))],
+      everyType: [...new Set([...types, ...(form.kind === 'list' ? [form.outcome] : [])])],
+      predictionExpressions: [
+        ...inPrediction,
+        ...(form.kind === 'list' ? present([form.filter]) : []),
+        ...ofParts,
+        ...(covariate?.source.kind === 'prediction' ? present([covariate.expression]) : []),
+      ],
+      readsItems:
+        form.kind === 'list' ||
+        sources.some(({ kind }) => kind === 'item') ||
+        names.some((name) => name.startsWith('item.')),
+    };
   });
+}
+
+function formOf({ name, definition, windowMs, filter: text }: Metric): MetricForm {
+  const read = (written: string): Expression => readExpression(written, `metrics.${name}`);
+  const filter = text === undefined ? undefined : read(text);
+  const span = { fromMs: Number.NEGATIVE_INFINITY, toMs: windowMs, isOpen: false };
+  const part = (
+    reduce: UnitPart['reduce'],
+    rows: { readonly expression?: Expression; readonly of?: string },
+    within: UnitPart['span'] = span,
+  ): UnitPart => {
+    const { expression, of } = rows;
+    const source = expression === undefined ? countedSource(of ?? 'prediction') : rowsOf(expression, name);
+    return { source, reduce, expression, filter, span: within };
+  };
+  const total = (side: Metric['definition'] & { readonly kind: 'sum' | 'count' }): UnitPart =>
+    side.kind === 'sum' ? part('sum', { expression: read(side.expression) }) : part('count', { of: side.of });
+  switch (definition.kind) {
+    case 'mean':
+    case 'quantile':
+    case 'rmse':
+    case 'mae':
+    case 'pinball':
+    case 'calibration': {
+      const expression = read(definition.expression);
+      const label = definition.kind === 'calibration' ? read(definition.label) : undefined;
+      const absent = present([expression, filter, label]).some((each) => readsAbsence(each, false));
+      return { kind: 'prediction', value: meanedValue(definition, expression), filter, label, readsAbsence: absent };
+    }
+    case 'ndcg':
+    case 'hit_rate':
+      return { kind: 'list', outcome: definition.outcome, k: definition.k, score: definition.kind, filter };
+    case 'proportion':
+      return {
+        kind: 'unit',
+        numerator: part('any', { expression: read(definition.expression) }),
+        denominator: undefined,
+      };
+    case 'sum':
+    case 'count':
+      return { kind: 'unit', numerator: total(definition), denominator: undefined };
+    case 'ratio':
+      return { kind: 'unit', numerator: total(definition.numerator), denominator: total(definition.denominator) };
+    case 'retention': {
+      const { fromMs, toMs, of } = definition;
+      return { kind: 'unit', numerator: part('any', { of }, { fromMs, toMs, isOpen: true }), denominator: undefined };
+    }
+  }
+}
+
+function rowsOf(expression: Expression, name: string): RowSource {
+  const source = rowSourceOf(expression);
+  if (source.kind === 'fault') throw new AssayError('experiment-invalid', `metrics.${name}: ${source.message}`);
+  return source;
+}
+
+/** What was known of a unit before its first exposure; undefined where the metric declares none. */
+export function covariateOf(metric: Metric): Pick<UnitPart, 'source' | 'reduce' | 'expression' | 'filter'> | undefined {
+  const { covariate } = metric;
+  if (covariate === undefined) return undefined;
+  if (covariate.expression !== null) {
+    const expression = readExpression(covariate.expression, `metrics.${metric.name}.covariate`);
+    return { source: rowsOf(expression, metric.name), reduce: 'sum', expression, filter: undefined };
+  }
+  const form = formOf(metric);
+  return form.kind === 'unit' ? form.numerator : undefined;
+}
+
+/** The expression whose mean the metric is. */
+function meanedValue(definition: Metric['definition'], error: Expression): Expression {
+  const at = 0;
+  const number = (value: number): Expression => ({ kind: 'number', at, value });
+  const times = (left: Expression, right: Expression): Expression => ({
+    kind: 'arithmetic',
+    at,
+    operator: '*',
+    left,
+    right,
+  });
+  switch (definition.kind) {
+    case 'rmse':
+      return times(error, error);
+    case 'mae':
+      return { kind: 'call', at, function: 'abs', arguments: [error] };
+    case 'pinball':
+      // Koenker & Bassett 1978, on prediction - truth: too low costs q, too high costs 1 - q.
+      return {
+        kind: 'call',
+        at,
+        function: 'max',
+        arguments: [times(number(-definition.q), error), times(number(1 - definition.q), error)],
+      };
+    default:
+      return error;
+  }
 }
 
 /** A parsed expression. @throws AssayError `experiment-invalid` naming the place. */
@@ -62,41 +216,51 @@ export function resolver(
   };
 }
 
+/** What the rows of a metric are made from. */
+export interface RowOptions {
+  readonly captured: readonly string[];
+  readonly nowMs: number;
+  /** Rows carry the band of days they lie in. */
+  readonly byAge: boolean;
+  /** Table of arrived outcomes for this metric's window and its types; columns rid, oN_number, oN_text. */
+  readonly arrivals: { readonly table: string; readonly types: readonly string[] } | undefined;
+}
+
 /**
- * Rows (unit_no, value, waiting) of one metric: `value` of predictions that count, NULL with waiting = 1 for those that may yet.
+ * Rows (unit_no, age, value, label, waiting) of a metric per prediction: `value` of predictions that count, NULL with
+ * waiting = 1 for those that may yet.
  *
  * A prediction counts once every outcome it reads has arrived or its window has ended: counting a half-known value, or an
  * absence before its time, would let one answer in earlier than the other.
  */
-export function metricRowsSql(
-  { metric, expression, types, readsAbsence }: PreparedMetric,
-  options: {
-    readonly captured: readonly string[];
-    readonly nowMs: number;
-    /** Table of arrived outcomes for this metric's window and its types; columns rid, oN_number, oN_text. */
-    readonly arrivals: { readonly table: string; readonly types: readonly string[] } | undefined;
-  },
+export function predictionRowsSql(
+  { metric, form, lastTypes }: PreparedMetric & { readonly form: MetricForm & { readonly kind: 'prediction' } },
+  { captured, nowMs, byAge, arrivals }: RowOptions,
 ): string {
-  const { captured, nowMs, arrivals } = options;
   const resolve = resolver(captured, { types: arrivals?.types ?? [], table: 'a' });
-  const value = compileToSql(expression, { resolve });
-  if (arrivals === undefined)
-    return countedSql(`SELECT e.unit_no, ${value} AS value, TRUE AS is_ready FROM exposure e`);
+  const compile = (expression: Expression): string => compileToSql(expression, { resolve });
+  const passes = form.filter === undefined ? undefined : `${compile(form.filter)} <> 0`;
+  const plain = compile(form.value);
+  const value = passes === undefined ? plain : `CASE WHEN ${passes} THEN ${plain} END`;
+  const columns = [
+    'e.unit_no',
+    `${byAge ? ageBand('e') : '-1'} AS age`,
+    `${value} AS value`,
+    ...(form.label === undefined ? [] : [`${compile(form.label)} AS label`]),
+  ].join(', ');
+  const outer = (rows: string): string =>
+    `SELECT r.unit_no, r.age, CASE WHEN r.is_ready THEN r.value END AS value${form.label === undefined ? '' : ', r.label'}, ` +
+    'CASE WHEN r.is_ready THEN 0 ELSE 1 END AS waiting ' +
+    `FROM (${rows}) r WHERE NOT r.is_ready OR abs(r.value) <= ${double(largestValue)}`;
+  if (arrivals === undefined) return outer(`SELECT ${columns}, TRUE AS is_ready FROM exposure e`);
   const ended = `e.time_ms + ${double(metric.windowMs)} < ${double(nowMs)}`;
-  const arrived = types.map((type) => {
+  const arrived = lastTypes.map((type) => {
     const { number, text } = resolve(`${outcomePrefix}${type}`);
     return `(${number} IS NOT NULL OR ${text} IS NOT NULL)`;
   });
-  const isReady = readsAbsence ? ended : `(${ended}) OR (${arrived.join(' AND ')})`;
-  return countedSql(
-    `SELECT e.unit_no, ${value} AS value, (${isReady}) AS is_ready FROM exposure e LEFT JOIN ${arrivals.table} a ON a.rid = e.rid`,
-  );
-}
-
-function countedSql(rows: string): string {
-  return (
-    'SELECT r.unit_no, CASE WHEN r.is_ready THEN r.value END AS value, CASE WHEN r.is_ready THEN 0 ELSE 1 END AS waiting ' +
-    `FROM (${rows}) r WHERE NOT r.is_ready OR abs(r.value) <= ${double(largestValue)}`
+  const isReady = form.readsAbsence ? ended : `(${ended}) OR (${arrived.join(' AND ')})`;
+  return outer(
+    `SELECT ${columns}, (${isReady}) AS is_ready FROM exposure e LEFT JOIN ${arrivals.table} a ON a.rid = e.rid`,
   );
 }
 
@@ -124,4 +288,8 @@ function readsAbsence(node: Expression, isCaught: boolean): boolean {
     default:
       return readsAbsence(node.left, isCaught) || readsAbsence(node.right, isCaught);
   }
+}
+
+function present<T>(values: readonly (T | undefined)[]): readonly T[] {
+  return values.filter((value) => value !== undefined);
 }

@@ -16,7 +16,18 @@ export interface Envelope {
 }
 
 /** Why the unit got this variant. The set is open: readers must accept reasons they do not know. */
-export type Reason = 'split' | 'forced' | 'not-covered' | 'paused' | 'no-unit' | 'promoted' | 'ended';
+export type Reason =
+  | 'split'
+  | 'forced'
+  | 'not-covered'
+  | 'paused'
+  | 'no-unit'
+  | 'promoted'
+  | 'ended'
+  /** The caller's route token named the variant it had before. */
+  | 'sticky'
+  /** The variants write into JSON bodies, and this body is no JSON object. */
+  | 'not-editable';
 
 /** One try at one variant. */
 export interface Attempt {
@@ -25,7 +36,7 @@ export interface Attempt {
   readonly status: number | null;
   /** From dispatch to the last byte of the reply or to the failure, milliseconds. */
   readonly latencyMs: number;
-  /** Why the attempt failed (`timeout`, `connect`, `reset`, `status`, `malformed-reply`, `aborted`); null when it did not. */
+  /** Why the attempt failed (`timeout`, `connect`, `reset`, `status`, `malformed-reply`, `aborted`, `ejected`, `overloaded`, `hedged`, ...); null when it did not. */
   readonly error: string | null;
 }
 

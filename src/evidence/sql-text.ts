@@ -59,3 +59,27 @@ export function squaredDeviations(sql: string): string {
 export function codeviations(a: string, b: string): string {
   return `covar_pop(${a}, ${b}) * regr_count(${a}, ${b})`;
 }
+
+/** Rows of a JSON list with their place from 1: the columns given, `place` and `fields` (the element as JSON). */
+export function jsonElements(
+  list: string,
+  from: { readonly table: string; readonly columns: readonly string[] },
+): string {
+  const elements = `json_extract(${list}, '$[*]')`;
+  return `SELECT ${from.columns.join(', ')}, generate_subscripts(${elements}, 1) AS place, unnest(${elements}) AS fields FROM ${from.table}`;
+}
+
+/** Ranks are rounded up, but not for the noise of a product such as 0.07 * 100. */
+const rankNoise = 1e-9;
+
+/** Rank, from 1, of the quantile at `share` (SQL) among `count` (SQL) rows: the inverse of the empirical distribution. */
+export function rankOf(share: string, count: string): string {
+  return `greatest(1, least(${count}, CAST(ceil((${share}) * ${count} - ${double(rankNoise)}) AS BIGINT)))`;
+}
+
+/** A list of `name: SQL` as columns of type DOUBLE. */
+export function numbers(columns: Readonly<Record<string, string>>): string {
+  return Object.entries(columns)
+    .map(([name, sql]) => `CAST(${sql} AS DOUBLE) AS ${name}`)
+    .join(', ');
+}

@@ -1,24 +1,45 @@
 // Everything a database must compute for one plan: derived tables in order, then a few small queries.
 import {
+  boundStep,
+  calibrationSql,
+  cappedRowsSql,
+  capsSql,
   jointSql,
+  type MetricRows,
   metricsSql,
   quantileSql,
   requestsSql,
-  scopesSql,
+  rowUnitsSql,
+  seriesSql,
   unitMetricStep,
   unitsSql,
 } from './aggregate-sql.ts';
-import { arrivalsStep, exposureStep, namesToCapture, outcomeSteps, scopeSteps } from './exposure-sql.ts';
-import { metricRowsSql, type PreparedMetric, prepareMetrics } from './metric-sql.ts';
+import { exposureStep, firstExposureStep, namesToCapture } from './exposure-sql.ts';
+import { type HealthQuery, healthQueries } from './health-sql.ts';
+import { type PreparedMetric, predictionRowsSql, prepareMetrics, type RowOptions } from './metric-sql.ts';
+import { arrivalsStep, itemSteps, outcomeSteps, unitOutcomeStep } from './outcome-sql.ts';
 import type { AnalysisPlan } from './plan.ts';
-import { double, quoted, type SqlStep } from './sql-text.ts';
+import { isByAge, scopeSteps, scopesSql, seriesWidthStep } from './scope-sql.ts';
+import { ageBand } from './segment.ts';
+import type { SqlStep } from './sql-text.ts';
+import { covariateRowsSql, listRowsSql, unitRowsSql } from './unit-sql.ts';
 
 /** One row of an answer: texts, and numbers as doubles. */
 export type SqlRow = Readonly<Record<string, string | number | null>>;
 
-/** The questions of a summary; `quantileN` is the N-th metric's. */
-export type SummaryQuery = 'units' | 'metrics' | 'scopes' | 'joint' | `quantile${number}` | LogQuery;
-type LogQuery = 'requests' | 'span' | 'epochs' | 'reasons' | 'several' | 'outcomes';
+/** The questions of a summary; those with a number are the N-th metric's. */
+export type SummaryQuery =
+  | 'units'
+  | 'metrics'
+  | 'scopes'
+  | 'joint'
+  | 'series'
+  | 'caps'
+  | 'requests'
+  | `quantile${number}`
+  | `calibration${number}`
+  | `calibrated${number}`
+  | HealthQuery;
 
 /** Steps make temporary tables; queries read them. */
 export interface SummarySql {
@@ -27,38 +48,83 @@ export interface SummarySql {
 }
 
 /**
- * The SQL of a plan over the raw tables `prediction`, `prediction_end` and `outcome`.
+ * The SQL of a plan over the raw tables `prediction`, `prediction_end` and `outcome`: (a) first exposures, (b) values per
+ * prediction or unit, (c) moments.
  * @throws AssayError `experiment-invalid` when an expression of the plan cannot be read.
  */
 export function summarySql(plan: AnalysisPlan): SummarySql {
   const { experiment, nowMs } = plan;
   const metrics = prepareMetrics(experiment);
   const captured = namesToCapture(plan, metrics);
-  const steps: SqlStep[] = [exposureStep(plan, captured), ...scopeSteps(experiment.segments), ...outcomeSteps(plan)];
+  const byAge = isByAge(plan);
+  const hasItems = metrics.some(({ readsItems }) => readsItems);
+  const steps: SqlStep[] = [
+    exposureStep(plan, { captured, items: hasItems }),
+    firstExposureStep(plan),
+    ...scopeSteps(plan),
+    ...outcomeSteps(plan),
+    ...(hasItems ? itemSteps() : []),
+    seriesWidthStep(),
+  ];
+  const everyType = [...new Set(metrics.flatMap((each) => (each.form.kind === 'unit' ? each.everyType : [])))];
+  if (everyType.length > 0) steps.push(unitOutcomeStep(plan, everyType));
   const arrivals = arrivalTables(metrics);
   for (const [windowMs, { table, types }] of arrivals) steps.push(arrivalsStep(table, { windowMs, types }));
-  const rowsOf = (prepared: PreparedMetric): string =>
-    metricRowsSql(prepared, {
+  const rowsOf = (prepared: PreparedMetric): string => {
+    const { form, lastTypes, metric } = prepared;
+    const options: RowOptions = {
       captured,
       nowMs,
-      arrivals: prepared.types.length === 0 ? undefined : arrivals.get(prepared.metric.windowMs),
-    });
-  const means = metrics.filter(({ metric }) => metric.definition.kind === 'mean');
-  steps.push(unitMetricStep(means.map((prepared) => ({ index: prepared.index, rows: rowsOf(prepared) }))));
+      byAge,
+      arrivals: lastTypes.length === 0 ? undefined : arrivals.get(metric.windowMs),
+    };
+    if (form.kind === 'prediction') return predictionRowsSql({ ...prepared, form }, options);
+    return form.kind === 'list'
+      ? listRowsSql({ ...prepared, form }, options)
+      : unitRowsSql({ ...prepared, form }, options);
+  };
+
+  const covariates = metrics.flatMap((prepared) => covariateRowsSql(prepared, captured) ?? []);
+  const withCovariates = covariates.length > 0;
   const queries: Partial<Record<SummaryQuery, string>> = {
     units: unitsSql(),
-    metrics: metricsSql(),
-    scopes: scopesSql(experiment.segments),
-    requests: requestsSql(),
+    metrics: metricsSql({ withCovariates }),
+    scopes: scopesSql(plan),
+    requests: requestsSql(byAge ? ageBand('e') : undefined),
+    series: seriesSql(),
     ...healthQueries(plan, metrics),
   };
-  if (means.length > 0) queries.joint = jointSql(means.map(({ index }) => index));
+  const moments: MetricRows[] = [];
+  const capped: { index: number; table: string; bound: string }[] = [];
   for (const prepared of metrics) {
-    const { definition } = prepared.metric;
-    if (definition.kind !== 'quantile') continue;
-    steps.push({ table: `quantile_row${prepared.index}`, select: rowsOf(prepared) });
-    queries[`quantile${prepared.index}`] = quantileSql(`quantile_row${prepared.index}`, definition.q);
+    const { index, metric, form } = prepared;
+    const { definition, cap } = metric;
+    if (definition.kind === 'quantile') {
+      steps.push({ table: `row${index}`, select: rowsOf(prepared) });
+      queries[`quantile${index}`] = quantileSql(`row${index}`, definition.q);
+      continue;
+    }
+    if (definition.kind === 'calibration') {
+      steps.push({ table: `row${index}`, select: rowsOf(prepared) });
+      queries[`calibration${index}`] = calibrationSql(`row${index}`, definition.bins);
+      queries[`calibrated${index}`] = rowUnitsSql(`row${index}`);
+      continue;
+    }
+    let rows = rowsOf(prepared);
+    if (cap !== undefined) {
+      const place = { index, table: `row${index}`, bound: `bound${index}` };
+      steps.push({ table: place.table, select: rows }, boundStep(place.bound, place.table, cap));
+      capped.push(place);
+      rows = cappedRowsSql(place.table, place.bound);
+    }
+    const isTotal = form.kind === 'unit' && form.denominator !== undefined;
+    moments.push({ index, rows, isTotal, byAge: byAge && form.kind !== 'unit' });
   }
+  steps.push(unitMetricStep(moments));
+  if (withCovariates) steps.push({ table: 'unit_covariate', select: covariates.join(' UNION ALL ') });
+  if (capped.length > 0) queries.caps = capsSql(capped);
+  const linear = moments.filter(({ index }) => metrics[index]?.metric.definition.kind !== 'rmse');
+  if (linear.length > 0) queries.joint = jointSql(linear.map(({ index }) => index));
   return { steps, queries };
 }
 
@@ -67,61 +133,9 @@ function arrivalTables(
   metrics: readonly PreparedMetric[],
 ): ReadonlyMap<number, { readonly table: string; readonly types: readonly string[] }> {
   const types = new Map<number, Set<string>>();
-  for (const prepared of metrics) {
-    if (prepared.types.length === 0) continue;
-    const { windowMs } = prepared.metric;
-    types.set(windowMs, new Set([...(types.get(windowMs) ?? []), ...prepared.types]));
+  for (const { lastTypes, metric } of metrics) {
+    if (lastTypes.length === 0) continue;
+    types.set(metric.windowMs, new Set([...(types.get(metric.windowMs) ?? []), ...lastTypes]));
   }
   return new Map([...types].map(([windowMs, set], place) => [windowMs, { table: `arrival${place}`, types: [...set] }]));
-}
-
-function healthQueries(
-  { experiment, nowMs }: AnalysisPlan,
-  metrics: readonly PreparedMetric[],
-): Readonly<Record<Exclude<LogQuery, 'requests'>, string>> {
-  const namespace = quoted(experiment.namespace);
-  const name = quoted(experiment.name);
-  const windows = new Map<string, number>();
-  for (const { types, metric } of metrics) {
-    for (const type of types) windows.set(type, Math.max(windows.get(type) ?? 0, metric.windowMs));
-  }
-  // An outcome no metric reads is judged by the longest window there is.
-  const longest = Math.max(0, ...metrics.map(({ metric }) => metric.windowMs));
-  const cases = [...windows].map(([type, windowMs]) => `WHEN ${quoted(type)} THEN ${double(windowMs)}`).join(' ');
-  const windowOf = cases === '' ? double(longest) : `CASE k.type ${cases} ELSE ${double(longest)} END`;
-  const named = (scope: string): string =>
-    ['prediction', 'request']
-      .map(
-        (subject) =>
-          `SELECT '${subject}' AS subject_kind, p.${subject}_id AS subject_id FROM prediction p WHERE p.namespace = ${namespace} AND ${scope}`,
-      )
-      .concat(
-        `SELECT 'unit', p.unit FROM prediction p WHERE p.namespace = ${namespace} AND p.unit IS NOT NULL AND ${scope}`,
-      )
-      .join(' UNION ');
-  // Joined, late, known to this experiment but not analysed, another experiment's, or nobody's.
-  const fates =
-    "SELECT k.okey, CASE WHEN f.on_time = 1 THEN 'joined' WHEN f.on_time = 0 THEN 'late' WHEN h.subject_id IS NOT NULL THEN 'unanalysed' " +
-    "WHEN t.subject_id IS NOT NULL THEN 'elsewhere' ELSE 'orphan' END AS fate FROM kept_outcome k " +
-    `LEFT JOIN (SELECT m.okey, max(CASE WHEN m.delay_ms <= ${windowOf} THEN 1 ELSE 0 END) AS on_time ` +
-    'FROM matched m JOIN kept_outcome k ON k.okey = m.okey GROUP BY m.okey) f ON f.okey = k.okey ' +
-    `LEFT JOIN (${named(`p.experiment = ${name}`)}) h ON h.subject_kind = k.subject_kind AND h.subject_id = k.subject_id ` +
-    `LEFT JOIN (${named(`p.experiment <> ${name}`)}) t ON t.subject_kind = k.subject_kind AND t.subject_id = k.subject_id`;
-  return {
-    span: 'SELECT min(e.time_ms) AS from_ms, max(e.time_ms) AS to_ms FROM exposure e',
-    epochs:
-      'SELECT CAST(e.epoch AS DOUBLE) AS epoch, e.variant, CAST(count(*) AS DOUBLE) AS units FROM exposure e ' +
-      'WHERE e.rid = e.unit_no GROUP BY e.epoch, e.variant ORDER BY e.epoch, e.variant',
-    reasons:
-      'SELECT p.reason, CAST(count(*) AS DOUBLE) AS predictions FROM prediction p ' +
-      `WHERE p.namespace = ${namespace} AND p.experiment = ${name} AND p.time_ms <= ${double(nowMs)} GROUP BY p.reason ORDER BY p.reason`,
-    several:
-      'SELECT CAST(count(*) AS DOUBLE) AS units FROM (SELECT e.unit_no FROM exposure e GROUP BY e.unit_no HAVING min(e.variant) <> max(e.variant)) u',
-    outcomes:
-      `SELECT x.fate, CAST(count(*) AS DOUBLE) AS outcomes, CAST(sum(x.copies) AS DOUBLE) AS copies FROM (` +
-      `SELECT y.fate, c.copies FROM (${fates}) y JOIN kept_outcome k ON k.okey = y.okey ` +
-      'JOIN (SELECT o.id, count(*) AS copies FROM outcome o ' +
-      `WHERE o.namespace = ${namespace} AND o.received_ms <= ${double(nowMs)} GROUP BY o.id) c ON c.id = k.id) x ` +
-      'GROUP BY x.fate ORDER BY x.fate',
-  };
 }

@@ -1,15 +1,31 @@
 // What happened, in numbers that add up: the only thing statistics and decision ever see of the evidence.
-import type { JointMoments } from '../stats/index.ts';
+import type { CalibrationSummary, JointMoments } from '../stats/index.ts';
 import type { EpochAllocation } from './plan.ts';
 
 /** One metric of one variant, as sufficient statistics. `n` counts units unless said. */
 export type MetricSummary =
   /** One value per unit. */
-  | { readonly kind: 'mean'; readonly n: number; readonly mean: number; readonly m2: number }
+  | {
+      readonly kind: 'mean';
+      readonly n: number;
+      readonly mean: number;
+      readonly m2: number;
+      /** With a covariate: columns [value, covariate]. */
+      readonly adjusted?: JointMoments;
+    }
   /** One 0/1 value per unit; `successes` may be fractional when it was rebuilt from a published rate. */
   | { readonly kind: 'proportion'; readonly n: number; readonly successes: number }
   /** Several values per unit: numerator = sum of values, denominator = count, per unit; moments over [numerator, denominator]. */
-  | { readonly kind: 'ratio'; readonly n: number; readonly rows: number; readonly moments: JointMoments }
+  | {
+      readonly kind: 'ratio';
+      readonly n: number;
+      readonly rows: number;
+      readonly moments: JointMoments;
+      /** With a covariate: columns [numerator, denominator, covariate, 1]. */
+      readonly adjusted?: JointMoments;
+    }
+  /** Root of a mean square: moments over [sum of squares, rows] per unit. */
+  | { readonly kind: 'root'; readonly n: number; readonly rows: number; readonly moments: JointMoments }
   /**
    * A quantile of rows, with what its cluster-robust interval needs: indicator = per unit (rows <= estimate, rows).
    * `lower` and `upper` are the order statistics at q -+ z sqrt(q(1-q)/rows), z = 1.959963984540054.
@@ -23,6 +39,17 @@ export type MetricSummary =
       readonly lower: number;
       readonly upper: number;
       readonly indicator: JointMoments;
+    }
+  /** Probabilities against what happened, in bins; `n` units, `rows` predictions. */
+  | { readonly kind: 'calibration'; readonly n: number; readonly rows: number; readonly summary: CalibrationSummary }
+  /** A number and its standard error, put together from parts. */
+  | {
+      readonly kind: 'estimate';
+      readonly n: number;
+      readonly estimate: number;
+      readonly standardError: number;
+      /** What it is, in words: `mean of quantiles`. */
+      readonly method: string;
     }
   /** A number published without its spread: it can be shown, not tested. */
   | { readonly kind: 'point'; readonly n: number; readonly estimate: number }
@@ -55,7 +82,7 @@ export interface VariantSummary {
   readonly callerMs: LatencySummary | Insufficient;
   /** By metric name. */
   readonly metrics: { readonly [name: string]: MetricSummary };
-  /** Rows of a metric whose window is still open, by metric name; absent means 0. */
+  /** Rows of a metric (units of a metric per unit) whose window is still open, by metric name; absent means 0. */
   readonly waiting: { readonly [name: string]: number };
   /**
    * Joint per-unit moments over all mean and ratio metrics, columns `NAME:numerator`, `NAME:denominator`,
@@ -64,10 +91,50 @@ export interface VariantSummary {
   readonly joint: { readonly columns: readonly string[]; readonly moments: JointMoments } | null;
 }
 
-export interface SegmentSummary {
+/** The same numbers of the units that came in under one allocation. */
+export interface StratumSummary {
+  readonly epochs: readonly number[];
+  readonly shares: EpochAllocation['shares'];
+  readonly variants: readonly VariantSummary[];
+}
+
+/** All units of an experiment or of one of its segments. */
+export interface ScopeSummary {
+  readonly variants: readonly VariantSummary[];
+  /** Absent unless the shares of variants changed: then variants may only be compared within each of these. */
+  readonly strata?: readonly StratumSummary[];
+}
+
+export interface SegmentSummary extends ScopeSummary {
   readonly segment: string;
   readonly value: string;
-  readonly variants: readonly VariantSummary[];
+}
+
+/** Units that had their first exposure in one stretch of time, and what became of them. */
+export interface SeriesPoint {
+  readonly metric: string;
+  readonly variant: string;
+  /** Begin of the stretch, epoch milliseconds, a multiple of its length in UTC. */
+  readonly atMs: number;
+  readonly n: number;
+  /** Columns [numerator, denominator] per unit; mean of the metric = ratio of the means. */
+  readonly moments: JointMoments;
+}
+
+/** Where the values of a metric were ended, the same for all variants. */
+export interface CapSummary {
+  readonly lower?: number;
+  readonly upper?: number;
+  /** Values that lay below `lower` / above `upper`, of `n`. */
+  readonly raised: number;
+  readonly lowered: number;
+  readonly n: number;
+}
+
+/** What reporters say was served, held against our own record. */
+export interface ClaimCount {
+  readonly compared: number;
+  readonly mismatched: number;
 }
 
 /** Assigned units per epoch and variant: what the sample-ratio check reads. */
@@ -92,12 +159,22 @@ export interface EvidenceHealth {
     /** Came after the metric's window. */
     readonly late: number;
   };
+  /** All experiments of the namespace together; an orphan belongs to none of them and is counted here once. */
+  readonly namespace?: { readonly outcomes: number; readonly orphans: number };
+  /** Outcomes whose place a later one took: the last value counts, the earlier ones stay in the log. */
+  readonly corrections?: number;
+  /** The reply's own word for the model that made it (capture `model_used`). */
+  readonly modelUsed?: ClaimCount;
+  /** The reporter's word for what was served (`served` of an outcome mapping). */
+  readonly variantServed?: ClaimCount;
   /** Writers that ended without closing: each may miss up to 5 ms of predictions. */
   readonly uncleanShutdowns: number;
+  /** Predictions of this experiment that are gone because evidence is kept for a limited time; absent when none are. */
+  readonly expired?: number;
 }
 
 /** All that a report is made from. Plain JSON: stored with a verdict, it recomputes that verdict for ever. */
-export interface ExperimentSummary {
+export interface ExperimentSummary extends ScopeSummary {
   readonly format: 'assay-summary';
   readonly version: 1;
   readonly namespace: string;
@@ -107,9 +184,16 @@ export interface ExperimentSummary {
   readonly unit: 'unit' | 'request';
   readonly fromMs: number | null;
   readonly toMs: number | null;
-  readonly variants: readonly VariantSummary[];
   readonly segments: readonly SegmentSummary[];
   readonly epochs: readonly EpochUnits[];
+  /** Names of metrics with one value per unit. */
+  readonly perUnit?: readonly string[];
+  /** By metric name. */
+  readonly caps?: { readonly [metric: string]: CapSummary };
+  /** Without the units seen in several variants; only where the experiment asks for it. */
+  readonly unmixed?: ScopeSummary;
+  /** In the order of metric, variant and time; at most 366 stretches. */
+  readonly series?: { readonly widthMs: number; readonly points: readonly SeriesPoint[] };
   /** Null where there is no log behind the numbers (a CSV, a published table). */
   readonly health: EvidenceHealth | null;
 }

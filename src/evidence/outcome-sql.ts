@@ -1,0 +1,118 @@
+// Which outcomes belong to which prediction, to which unit and to which recommended item? In SQL, each id once.
+import type { AnalysisPlan } from './plan.ts';
+import { isRequestUnit } from './plan.ts';
+import { double, jsonElements, jsonLabel, jsonMember, quoted, type SqlStep } from './sql-text.ts';
+
+/** A reporter's clock may run behind ours by this much. */
+const clockSkewMs = 5 * 60_000;
+
+/**
+ * Tables `kept_outcome` (each id once, the first received) and `matched` (okey, rid, delay_ms: which prediction an outcome belongs to).
+ *
+ * An outcome of a unit belongs to the unit's last prediction at or before it. One that names its prediction or request may
+ * even come before it, by a clock that runs behind.
+ */
+export function outcomeSteps(plan: AnalysisPlan): readonly SqlStep[] {
+  const { experiment, nowMs } = plan;
+  const named = (subject: 'prediction' | 'request'): string =>
+    'SELECT k.okey, e.rid, k.time_ms - e.time_ms AS delay_ms FROM kept_outcome k ' +
+    `JOIN exposure e ON e.${subject}_id = k.subject_id WHERE k.subject_kind = '${subject}' AND k.time_ms >= e.time_ms - ${clockSkewMs}`;
+  const line =
+    "SELECT k.subject_id AS unit, k.time_ms, 1 AS is_outcome, k.okey, CAST(NULL AS BIGINT) AS rid FROM kept_outcome k WHERE k.subject_kind = 'unit' " +
+    'UNION ALL SELECT e.unit, e.time_ms, 0, NULL, e.rid FROM exposure e WHERE e.unit IS NOT NULL';
+  const lastBefore =
+    'SELECT w.okey, max(w.rid) OVER (PARTITION BY w.unit ORDER BY w.time_ms, w.is_outcome ' +
+    `ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS rid FROM (${line}) w`;
+  return [
+    {
+      table: 'kept_outcome',
+      select:
+        'SELECT n.*, row_number() OVER (ORDER BY n.time_ms, n.received_ms, n.writer, n.sequence) AS okey FROM (' +
+        'SELECT o.*, row_number() OVER (PARTITION BY o.id ORDER BY o.received_ms, o.writer, o.sequence) AS nth ' +
+        `FROM outcome o WHERE o.namespace = ${quoted(experiment.namespace)} AND o.received_ms <= ${double(nowMs)}` +
+        ') n WHERE n.nth = 1',
+    },
+    {
+      table: 'matched',
+      select:
+        `${named('prediction')} UNION ALL ${named('request')} UNION ALL ` +
+        'SELECT l.okey, l.rid, k.time_ms - e.time_ms FROM ' +
+        `(${lastBefore}) l JOIN kept_outcome k ON k.okey = l.okey JOIN exposure e ON e.rid = l.rid`,
+    },
+  ];
+}
+
+/** One table (rid, oN_number, oN_text) of the outcomes that came within a window: per prediction and type the last by time. */
+export function arrivalsStep(
+  table: string,
+  window: { readonly windowMs: number; readonly types: readonly string[] },
+): SqlStep {
+  const picked = window.types.map(
+    (type, place) =>
+      `max(CASE WHEN l.type = ${quoted(type)} THEN l.value_number END) AS o${place}_number, ` +
+      `max(CASE WHEN l.type = ${quoted(type)} THEN l.value_text END) AS o${place}_text`,
+  );
+  return {
+    table,
+    select:
+      `SELECT l.rid, ${picked.join(', ')} FROM (` +
+      'SELECT m.rid, k.type, k.value_number, k.value_text, ' +
+      'row_number() OVER (PARTITION BY m.rid, k.type ORDER BY k.okey DESC) AS nth ' +
+      'FROM matched m JOIN kept_outcome k ON k.okey = m.okey ' +
+      `WHERE m.delay_ms <= ${double(window.windowMs)} AND k.type IN (${window.types.map(quoted).join(', ')})` +
+      ') l WHERE l.nth = 1 GROUP BY l.rid',
+  };
+}
+
+/**
+ * Table `unit_outcome` (okey, unit_no, delay_ms): every outcome of the types that came after a unit's first exposure, by its
+ * unit or by one of its predictions; delay_ms since the first exposure.
+ */
+export function unitOutcomeStep(plan: AnalysisPlan, types: readonly string[]): SqlStep {
+  const wanted = `k.type IN (${types.map(quoted).join(', ')})`;
+  // When each request is its own unit, an outcome of a user belongs to the request before it.
+  const byPrediction = isRequestUnit(plan) ? wanted : `${wanted} AND k.subject_kind <> 'unit'`;
+  const named =
+    'SELECT t.okey, t.unit_no, t.time_ms - t.first_ms AS delay_ms FROM (SELECT DISTINCT k.okey, k.time_ms, e.unit_no, e.first_ms ' +
+    `FROM kept_outcome k JOIN matched m ON m.okey = k.okey JOIN exposure e ON e.rid = m.rid WHERE ${byPrediction}) t`;
+  const ofUnit =
+    'SELECT k.okey, f.unit_no, k.time_ms - f.first_ms AS delay_ms FROM kept_outcome k ' +
+    `JOIN first_exposure f ON f.unit = k.subject_id WHERE k.subject_kind = 'unit' AND ${wanted} AND k.time_ms >= f.first_ms`;
+  return { table: 'unit_outcome', select: isRequestUnit(plan) ? named : `${named} UNION ALL ${ofUnit}` };
+}
+
+/**
+ * Tables `item` (rid, unit_no, unit, time_ms, first_ms, place, fields, item_id: what was recommended, in order) and
+ * `item_outcome` (okey, rid, place, delay_ms: which shown item an outcome with the attribute item_id is about).
+ *
+ * An outcome of a unit is about the last reply at or before it that showed the item to this unit.
+ */
+export function itemSteps(): readonly SqlStep[] {
+  const id = ['item_id', 'id'].map((name) => jsonLabel(jsonMember('x.fields', name)));
+  const wanted = jsonLabel(jsonMember('k.attributes', 'item_id'));
+  const candidates =
+    'SELECT k.okey, i.rid, i.place, k.time_ms - i.time_ms AS delay_ms FROM kept_outcome k JOIN matched m ON m.okey = k.okey ' +
+    `JOIN item i ON i.rid = m.rid AND i.item_id = ${wanted} WHERE k.subject_kind <> 'unit' ` +
+    'UNION ALL SELECT k.okey, i.rid, i.place, k.time_ms - i.time_ms FROM kept_outcome k ' +
+    `JOIN item i ON i.unit = k.subject_id AND i.item_id = ${wanted} WHERE k.subject_kind = 'unit' AND i.time_ms <= k.time_ms`;
+  return [
+    {
+      table: 'item',
+      // An element that is no object is its own id.
+      select:
+        `SELECT x.*, coalesce(${id.join(', ')}, ${jsonLabel('x.fields')}) AS item_id FROM (` +
+        jsonElements('e.items', {
+          table: 'exposure e',
+          columns: ['e.rid', 'e.unit_no', 'e.unit', 'e.time_ms', 'e.first_ms'],
+        }) +
+        ') x',
+    },
+    {
+      table: 'item_outcome',
+      select:
+        'SELECT y.okey, y.rid, y.place, y.delay_ms FROM (' +
+        `SELECT c.*, row_number() OVER (PARTITION BY c.okey ORDER BY c.rid DESC, c.place) AS nth FROM (${candidates}) c` +
+        ') y WHERE y.nth = 1',
+    },
+  ];
+}
