@@ -33,17 +33,23 @@ export type ErrorCode =
   | 'unauthorized'
   | 'upstream-unreachable'
   | 'upstream-timeout'
+  | 'credentials-missing'
+  | 'overloaded'
   | 'port-in-use'
   | 'listen-refused'
   | 'data-directory-unusable'
   | 'data-directory-locked'
   | 'evidence-not-durable'
   | 'evidence-corrupt'
+  | 'evidence-too-new'
+  | 'segment-invalid'
+  | 'segment-conflict'
   | 'control-log-corrupt'
   | 'file-unreadable'
   | 'input-invalid'
   | 'usage-invalid'
   | 'server-unreachable'
+  | 'worker-failed'
   | 'interrupted';
 
 /** What each code means and what to do about it. */
@@ -100,6 +106,18 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     'The model server did not answer in time.',
     'Check its load, or raise timeoutMs of the variant.',
   ),
+  'credentials-missing': kind(
+    502,
+    true,
+    'A secret or certificate that belongs to a variant is not there.',
+    'Set the named environment variable, or write the named file; files are read again by themselves.',
+  ),
+  overloaded: kind(
+    503,
+    true,
+    'The gateway has as many requests under way as it may have.',
+    'Send it again after the seconds in Retry-After; if it lasts, add replicas or raise maxInFlight.',
+  ),
   'port-in-use': kind(
     500,
     false,
@@ -136,6 +154,24 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     'A sealed part of the evidence log does not match its checksum.',
     'Restore it from a backup; records before the named offset are intact.',
   ),
+  'evidence-too-new': kind(
+    500,
+    false,
+    'A newer version of Assay wrote this evidence.',
+    'Use that version or a later one; nothing was read or changed.',
+  ),
+  'segment-invalid': kind(
+    400,
+    false,
+    'What was handed over is no whole file of the named evidence log.',
+    'Send the file as it stands on disk; nothing of it was kept.',
+  ),
+  'segment-conflict': kind(
+    409,
+    false,
+    'What was handed over does not continue what this server has of that writer.',
+    'The sender keeps the file. Look for two senders that share one data directory, or for a restored older copy.',
+  ),
   'control-log-corrupt': kind(
     500,
     false,
@@ -145,6 +181,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
   'file-unreadable': kind(400, false, 'A file cannot be read.', 'Check the path and the permissions.'),
   'input-invalid': kind(400, false, 'An input file breaks a rule.', 'The message names the place and the rule.'),
   'usage-invalid': kind(400, false, 'The command line cannot be understood.', 'Run the command with --help.'),
+  'worker-failed': kind(
+    500,
+    true,
+    'A gateway worker process could not start, or ended.',
+    'Read the lines before it on stderr; a worker that served before is started again by itself.',
+  ),
   'server-unreachable': kind(
     503,
     true,

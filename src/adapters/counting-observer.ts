@@ -36,20 +36,47 @@ export interface CountingObserver extends Observer {
 /** Labels are promised to be bounded; beyond this many series further ones are added up under `overflow`. */
 const mostSeries = 2_000;
 
+interface Counter {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  value: number;
+}
+
+const none: Readonly<Record<string, string>> = {};
+
 /** An observer with nothing seen yet. Its callback may throw; the observer never does. */
 export function createCountingObserver(options: CountingObserverOptions): CountingObserver {
   const { now, onFault, quietMs = 10_000 } = options;
-  const counts = new Map<string, ObservedCount>();
+  const counts = new Map<string, Counter>();
+  /** Counters by the labels they were told with: who counts often hands over the same object, and then nothing is looked up by text. */
+  const known = new WeakMap<Readonly<Record<string, string>>, Map<string, Counter>>();
   const faults = new Map<string, ObservedFault>();
   const toldMs = new Map<string, number>();
+  const counterOf = (name: string, labels: Readonly<Record<string, string>>): Counter => {
+    const wanted = JSON.stringify([name, Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))]);
+    const isKept = counts.has(wanted) || counts.size < mostSeries;
+    const key = isKept ? wanted : 'overflow';
+    let counter = counts.get(key);
+    if (counter === undefined) {
+      counter = isKept ? { name, labels: { ...labels }, value: 0 } : { name: 'overflow', labels: {}, value: 0 };
+      counts.set(key, counter);
+    }
+    return counter;
+  };
+
   return {
-    count(name, labels = {}, by = 1) {
-      const wanted = JSON.stringify([name, Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))]);
-      const isKept = counts.has(wanted) || counts.size < mostSeries;
-      const key = isKept ? wanted : 'overflow';
-      const before =
-        counts.get(key) ?? (isKept ? { name, labels, value: 0 } : { name: 'overflow', labels: {}, value: 0 });
-      counts.set(key, { ...before, value: before.value + by });
+    count(name, labels = none, by = 1) {
+      let byName = known.get(labels);
+      if (byName === undefined) {
+        byName = new Map();
+        known.set(labels, byName);
+      }
+      let counter = byName.get(name);
+      if (counter === undefined) {
+        counter = counterOf(name, labels);
+        byName.set(name, counter);
+      }
+      counter.value += by;
     },
     fault(code, message) {
       const timeMs = now();
@@ -63,7 +90,7 @@ export function createCountingObserver(options: CountingObserverOptions): Counti
         // A broken listener is no reason to disturb the request that met the fault.
       }
     },
-    counts: () => [...counts.values()],
+    counts: () => [...counts.values()].map((counter) => ({ ...counter })),
     faults: () => [...faults.values()],
   };
 }

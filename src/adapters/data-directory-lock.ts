@@ -15,7 +15,8 @@ export interface DataDirectoryLock {
 
 const guardLifeMs = 10_000;
 
-interface Owner {
+/** A process, so that another can tell whether it still lives. */
+export interface Owner {
   readonly pid: number;
   /** Tells this process from another that got the same pid later; null where the system does not say. */
   readonly started: string | null;
@@ -29,8 +30,7 @@ interface Owner {
  */
 export async function lockDataDirectory(directory: string): Promise<DataDirectoryLock> {
   const path = join(directory, 'lock');
-  const own: Owner = { pid: process.pid, started: startOf(process.pid) };
-  const text = `${JSON.stringify({ ...own, token: randomBytes(8).toString('hex') })}\n`;
+  const text = `${JSON.stringify({ ...thisProcess(), token: randomBytes(8).toString('hex') })}\n`;
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
   try {
     await mkdir(directory, { recursive: true });
@@ -120,7 +120,13 @@ async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-function parseOwner(text: string): Owner | undefined {
+/** The running process. */
+export function thisProcess(): Owner {
+  return { pid: process.pid, started: startOf(process.pid) };
+}
+
+/** The owner in a text; undefined when there is none. */
+export function parseOwner(text: string): Owner | undefined {
   try {
     const { pid, started } = JSON.parse(text) as Partial<Owner>;
     if (!Number.isSafeInteger(pid) || pid! <= 0) return undefined;
@@ -130,7 +136,8 @@ function parseOwner(text: string): Owner | undefined {
   }
 }
 
-function isAlive({ pid, started }: Owner): boolean {
+/** True while the process lives; also when its system cannot say whether a later one took its number. */
+export function isAlive({ pid, started }: Owner): boolean {
   try {
     process.kill(pid, 0);
   } catch (cause) {

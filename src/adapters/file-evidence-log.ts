@@ -10,7 +10,9 @@ import {
   type NewRecord,
   type Observer,
 } from '../evidence/index.ts';
+import { syncDirectory, writeAll } from './durable-files.ts';
 import { encodeFrame, encodeHeader, headerBytes, maxPayloadBytes } from './log-frames.ts';
+import { claimLog, releaseLog } from './log-owner.ts';
 
 /** Options of `openEvidenceLog`. */
 export interface FileEvidenceLogOptions {
@@ -21,8 +23,10 @@ export interface FileEvidenceLogOptions {
   readonly observer: Observer;
   /** How long undemanding records wait for company, 0..5; default 2. */
   readonly groupCommitMs?: number;
-  /** A file is sealed once it is at least this long; default 64 MB. */
+  /** A file is closed once it is at least this long; default 64 MB. */
   readonly maxSegmentBytes?: number;
+  /** And once its first record is at least this old, by a clock that never jumps; default 300,000. */
+  readonly maxSegmentAgeMs?: number;
   /** Records waiting for the disk beyond this are refused or lost; default 64 MB. */
   readonly maxQueueBytes?: number;
   /** Pause between attempts to go on after a fault; default 2,000. */
@@ -50,6 +54,12 @@ interface Segment {
   bytes: number;
 }
 
+/** An evidence log whose newest file can be closed on request. */
+export interface FileEvidenceLog extends EvidenceLog {
+  /** Resolves once everything appended so far stands in files that are never written to again, or cannot be written at all. */
+  roll(): Promise<void>;
+}
+
 /**
  * Opens a log under a new random writer id.
  *
@@ -57,7 +67,7 @@ interface Segment {
  *
  * @throws AssayError `data-directory-unusable` when the first file cannot be made.
  */
-export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<EvidenceLog> {
+export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<FileEvidenceLog> {
   const { now, observer } = options;
   const directory = resolve(options.directory);
   const groupCommitMs = options.groupCommitMs ?? 2;
@@ -65,6 +75,7 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     throw new RangeError(`groupCommitMs is ${groupCommitMs}, must be in [0, 5]`);
   }
   const maxSegmentBytes = options.maxSegmentBytes ?? 64 * 1024 * 1024;
+  const maxSegmentAgeMs = options.maxSegmentAgeMs ?? 300_000;
   const maxQueueBytes = options.maxQueueBytes ?? 64 * 1024 * 1024;
   const recoverMs = options.recoverMs ?? 2_000;
 
@@ -91,6 +102,8 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
   let wakeUp: NodeJS.Timeout | undefined;
   let recovery: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
+  /** Closes a file that nobody fills up. */
+  let aging: NodeJS.Timeout | undefined;
 
   const lose = (count: number): void => {
     if (count === 0) return;
@@ -142,21 +155,21 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     if (queue.waiters.length > 0 || queue.bytes >= frameBytes) {
       if (wakeUp !== undefined) clearTimeout(wakeUp);
       wakeUp = undefined;
-      running = new Promise<void>((done) => setImmediate(done)).then(commit).finally(() => {
-        running = undefined;
-        schedule();
-      });
+      run(new Promise<void>((done) => setImmediate(done)).then(commit));
     } else {
       wakeUp ??= setTimeout(() => {
         wakeUp = undefined;
-        if (running === undefined && queue.lines.length > 0) {
-          running = commit().finally(() => {
-            running = undefined;
-            schedule();
-          });
-        }
+        if (running === undefined && queue.lines.length > 0) run(commit());
       }, groupCommitMs);
     }
+  };
+
+  /** One thing at a time touches the file. @param work never rejects. */
+  const run = (work: Promise<void>): void => {
+    running = work.finally(() => {
+      running = undefined;
+      schedule();
+    });
   };
 
   /** One write, then one fdatasync, then the acknowledgements. Never rejects. */
@@ -165,17 +178,14 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     queue = emptyBatch();
     inFlightBytes = batch.bytes;
     try {
-      if (segment.bytes >= maxSegmentBytes && segment.bytes > headerBytes) {
-        const firstSequence = sequence - batch.lines.length + 1;
-        const next = await createSegment({ directory, writer, firstSequence });
-        await segment.handle.close();
-        segment = next;
-      }
+      if (segment.bytes >= maxSegmentBytes && segment.bytes > headerBytes)
+        await startNext(sequence - batch.lines.length + 1);
       for (const frames of framesOf(batch.lines)) {
         await writeAll(segment.handle, frames);
         segment.bytes += frames.length;
       }
       await segment.handle.datasync();
+      aging ??= setTimeout(() => void roll(), maxSegmentAgeMs).unref();
       durable += batch.lines.length;
       for (const waiter of batch.waiters) waiter.accept();
     } catch (cause) {
@@ -183,6 +193,30 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     } finally {
       inFlightBytes = 0;
     }
+  };
+
+  const startNext = async (firstSequence: number): Promise<void> => {
+    clearTimeout(aging);
+    aging = undefined;
+    const next = await createSegment({ directory, writer, firstSequence });
+    await segment.handle.close();
+    segment = next;
+  };
+
+  const roll = async (): Promise<void> => {
+    while (running !== undefined) await running;
+    if (fault !== null || closing !== undefined) return;
+    const rolling = async (): Promise<void> => {
+      if (queue.lines.length > 0) await commit();
+      if (fault !== null || segment.bytes <= headerBytes) return;
+      try {
+        await startNext(sequence - queue.lines.length + 1);
+      } catch (cause) {
+        fail(emptyBatch(), cause);
+      }
+    };
+    run(rolling());
+    await running;
   };
 
   /** After a failed write or fdatasync the state of the file is unknown: it is never touched again. */
@@ -218,11 +252,14 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
   };
 
   const shutDown = async (): Promise<void> => {
+    clearTimeout(aging);
     if (recovery !== undefined) clearTimeout(recovery);
     while (running !== undefined) await running;
     if (wakeUp !== undefined) clearTimeout(wakeUp);
     if (queue.lines.length > 0) await commit();
-    if (fault === null) await segment.handle.close();
+    if (fault !== null) return;
+    await segment.handle.close();
+    await releaseLog(dirname(segment.path));
   };
 
   return {
@@ -246,6 +283,7 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
         schedule();
       });
     },
+    roll,
     status(): EvidenceLogStatus {
       return { writer, appended, durable, lost, fault };
     },
@@ -281,14 +319,6 @@ function* framesOf(lines: readonly string[]): Generator<Buffer> {
   if (payload !== '') yield encodeFrame(payload);
 }
 
-async function writeAll(handle: FileHandle, bytes: Buffer): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, written);
-    written += bytesWritten;
-  }
-}
-
 /** A new file with its header, durable with the names that lead to it. */
 async function createSegment(place: {
   readonly directory: string;
@@ -300,6 +330,7 @@ async function createSegment(place: {
   const topmost = await mkdir(folder, { recursive: true });
   let handle: FileHandle | undefined;
   try {
+    if (place.firstSequence === 1) await claimLog(folder);
     handle = await open(path, 'ax');
     await writeAll(handle, encodeHeader());
     await handle.datasync();
@@ -312,7 +343,7 @@ async function createSegment(place: {
     // Nothing was acknowledged from here; a full disk must not fill with empty folders.
     await handle?.close().catch(() => undefined);
     if (handle !== undefined) await rm(path, { force: true }).catch(() => undefined);
-    if (topmost !== undefined) await rmdir(folder).catch(() => undefined);
+    if (topmost !== undefined) await giveUp(folder);
     throw cause;
   }
 }
@@ -320,9 +351,14 @@ async function createSegment(place: {
 /** Never touches the content. A file in which no write ever ended goes: while a disk stays full, each attempt would leave one. */
 async function abandon(segment: Segment): Promise<void> {
   await segment.handle.close().catch(() => undefined);
-  if (segment.bytes > headerBytes) return;
-  await rm(segment.path, { force: true }).catch(() => undefined);
-  await rmdir(dirname(segment.path)).catch(() => undefined);
+  if (segment.bytes <= headerBytes) await rm(segment.path, { force: true }).catch(() => undefined);
+  await giveUp(dirname(segment.path));
+}
+
+/** Nobody writes there any more. A folder with nothing else in it goes. */
+async function giveUp(folder: string): Promise<void> {
+  await releaseLog(folder).catch(() => undefined);
+  await rmdir(folder).catch(() => undefined);
 }
 
 /** Why a directory takes no file. On a read-only file system `mkdir` says ENOENT; asking for access says the truth. */
@@ -332,17 +368,6 @@ async function refusalOf(directory: string, cause: unknown): Promise<string> {
     return messageOf(cause);
   } catch (refusal) {
     return messageOf((refusal as NodeJS.ErrnoException).code === 'ENOENT' ? cause : refusal);
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  // Windows can neither open nor sync a directory.
-  if (process.platform === 'win32') return;
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

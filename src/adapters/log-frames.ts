@@ -23,12 +23,16 @@ export function encodeHeader(): Buffer {
 }
 
 /** Undefined for a good header, else what is wrong with it, in the grammar "x is y, must be z". */
-export function headerFault(header: Buffer): string | undefined {
-  if (header.toString('latin1', 0, 8) !== magic) return 'its first bytes are not those of an evidence log';
-  if (header.readUInt32LE(12) !== crc32(header.subarray(0, 12))) return 'its header does not match its checksum';
+export function headerFault(
+  header: Buffer,
+): { readonly code: 'evidence-corrupt' | 'evidence-too-new'; readonly text: string } | undefined {
+  const damaged = (text: string) => ({ code: 'evidence-corrupt', text }) as const;
+  if (header.toString('latin1', 0, 8) !== magic) return damaged('its first bytes are not those of an evidence log');
+  if (header.readUInt32LE(12) !== crc32(header.subarray(0, 12)))
+    return damaged('its header does not match its checksum');
   const version = header.readUInt32LE(8);
   if (version === formatVersion) return undefined;
-  return `its format version is ${version}, must be ${formatVersion}; a newer Assay wrote it`;
+  return { code: 'evidence-too-new', text: `its format version is ${version}, must be ${formatVersion}` };
 }
 
 /** One frame. @param payload NDJSON lines, each with its line end; at most `maxPayloadBytes`. */

@@ -34,6 +34,33 @@ export type LogPiece =
 export interface ReadLogOptions {
   /** By writer: where to go on; writers not named are read from their start. */
   readonly after?: ReadonlyMap<string, LogPosition>;
+  /** Which files to read, in this order; default all. */
+  readonly files?: readonly LogFile[];
+}
+
+/** One file of one writer. */
+export interface LogFile {
+  readonly writer: string;
+  readonly file: string;
+  readonly path: string;
+  /** Sequence of its first record, from its name. */
+  readonly first: number;
+  /** No other file of this writer comes after it. */
+  readonly isNewest: boolean;
+}
+
+/** The files of all logs of a data directory, by writer and then in order. */
+export async function listLogFiles(directory: string): Promise<readonly LogFile[]> {
+  const root = join(directory, 'log');
+  const found: LogFile[] = [];
+  for (const writer of await namesIn(root, 'directory')) {
+    const files = (await namesIn(join(root, writer), 'file')).filter((name) => name.endsWith('.log'));
+    for (const [index, file] of files.entries()) {
+      const path = join(root, writer, file);
+      found.push({ writer, file, path, first: Number.parseInt(file, 10), isNewest: index === files.length - 1 });
+    }
+  }
+  return found;
 }
 
 const chunkBytes = 4 * 1024 * 1024;
@@ -45,19 +72,10 @@ const chunkBytes = 4 * 1024 * 1024;
  * @throws AssayError `evidence-corrupt` with file and offset when a frame with frames or files after it is wrong.
  */
 export async function* readLog(directory: string, options: ReadLogOptions = {}): AsyncGenerator<LogPiece> {
-  const root = join(directory, 'log');
-  for (const writer of await namesIn(root, 'directory')) {
-    const files = (await namesIn(join(root, writer), 'file')).filter((name) => name.endsWith('.log'));
+  for (const { writer, file, path, isNewest } of options.files ?? (await listLogFiles(directory))) {
     const after = options.after?.get(writer);
-    for (const [index, file] of files.entries()) {
-      if (after !== undefined && file < after.file) continue;
-      yield* readFile(join(root, writer, file), {
-        writer,
-        file,
-        offset: after?.file === file ? after.offset : 0,
-        isNewest: index === files.length - 1,
-      });
-    }
+    if (after !== undefined && file < after.file) continue;
+    yield* readFile(path, { writer, file, offset: after?.file === file ? after.offset : 0, isNewest });
   }
 }
 
@@ -84,7 +102,7 @@ async function* readFile(path: string, task: FileTask): AsyncGenerator<LogPiece>
         return;
       }
       const fault = headerFault(header);
-      if (fault !== undefined) throw corrupt(path, 0, fault);
+      if (fault !== undefined) throw new AssayError(fault.code, `${path} is wrong at byte 0: ${fault.text}`);
       offset = headerBytes;
     }
     let chunk: Buffer = Buffer.alloc(0);

@@ -1,6 +1,8 @@
-// How do requests reach model servers? Keep-alive connection pools of undici, one per origin, behind the gateway's port `Upstream`.
-import { type Dispatcher, errors, Pool } from 'undici';
-import type { Variant } from '../experiment/index.ts';
+// How do requests reach model servers? Keep-alive connection pools of undici, one per origin and certificate, behind the gateway's
+// port `Upstream`.
+import { readFileSync } from 'node:fs';
+import { buildConnector, type Dispatcher, errors, Pool } from 'undici';
+import type { UpstreamSpec, Variant } from '../experiment/index.ts';
 import type { Upstream, UpstreamAttempt, UpstreamFailure, UpstreamHandler, UpstreamRequest } from '../gateway/index.ts';
 
 /** Options of `createUndiciUpstream`. */
@@ -14,6 +16,8 @@ export interface UndiciUpstreamOptions {
    * (Node, uvicorn) close theirs, so that a request seldom meets a closing connection. A server's Keep-Alive hint wins.
    */
   readonly keepAliveMs?: number;
+  /** Told of certificate files that cannot be read, once for each fault. */
+  readonly onFault?: (message: string) => void;
 }
 
 /**
@@ -22,51 +26,64 @@ export interface UndiciUpstreamOptions {
  */
 export function createUndiciUpstream(options: UndiciUpstreamOptions = {}): Upstream {
   const pools = new Map<string, Pool>();
-  const origins = new WeakMap<Variant, string>();
+  const keys = new WeakMap<Variant, string>();
+  const told = new Set<string>();
 
-  const originOf = (variant: Variant): string => {
-    let origin = origins.get(variant);
-    if (origin === undefined) {
-      origin = new URL(variant.upstream.url).origin;
-      origins.set(variant, origin);
+  /** Origin, and what else connections must not be shared across. */
+  const keyOf = (variant: Variant): string => {
+    let key = keys.get(variant);
+    if (key === undefined) {
+      const { url, tls } = variant.upstream;
+      key = [new URL(url).origin, tls?.caFile, tls?.certFile, tls?.keyFile].join('\n');
+      keys.set(variant, key);
     }
-    return origin;
+    return key;
   };
 
-  const poolOf = (origin: string): Pool => {
-    let pool = pools.get(origin);
+  const poolOf = (variant: Variant): Pool => {
+    const key = keyOf(variant);
+    let pool = pools.get(key);
     if (pool === undefined) {
-      pool = new Pool(origin, {
+      const { url, tls } = variant.upstream;
+      const connectTimeout = options.connectTimeoutMs ?? 5000;
+      pool = new Pool(new URL(url).origin, {
         connections: options.connections ?? 64,
         pipelining: 1,
-        connectTimeout: options.connectTimeoutMs ?? 5000,
         keepAliveTimeout: options.keepAliveMs ?? 4000,
         // The whole attempt has one deadline of its own, so undici's two timers per socket are switched off.
         headersTimeout: 0,
         bodyTimeout: 0,
         maxHeaderSize: 64 * 1024,
+        ...(tls === undefined
+          ? { connectTimeout }
+          : { connect: connectWith(tls, { connectTimeout, onFault: tellOnce }) }),
       });
-      pools.set(origin, pool);
+      pools.set(key, pool);
     }
     return pool;
+  };
+
+  const tellOnce = (message: string): void => {
+    if (told.has(message)) return;
+    told.add(message);
+    options.onFault?.(message);
   };
 
   return {
     dispatch(variant, request, handler) {
       const attempt = new PooledAttempt(request, handler);
-      const origin = originOf(variant);
       const { method, path, headers, body } = request;
-      poolOf(origin).dispatch(
+      poolOf(variant).dispatch(
         { method: method as Dispatcher.HttpMethod, path, headers: headers as string[], body },
         attempt,
       );
       return attempt;
     },
     retain(variants) {
-      const wanted = new Set(variants.map(originOf));
-      for (const [origin, pool] of pools) {
-        if (wanted.has(origin)) continue;
-        pools.delete(origin);
+      const wanted = new Set(variants.map(keyOf));
+      for (const [key, pool] of pools) {
+        if (wanted.has(key)) continue;
+        pools.delete(key);
         void pool.close().catch(() => {});
       }
     },
@@ -75,6 +92,47 @@ export function createUndiciUpstream(options: UndiciUpstreamOptions = {}): Upstr
       pools.clear();
       await Promise.all(closing);
     },
+  };
+}
+
+/** How long certificate files are used before a new connection reads them again, milliseconds: rotated ones come in by themselves. */
+const rereadMs = 10_000;
+
+/** A certificate file could not be read; nothing was sent. */
+class CertificateFault extends Error {}
+
+/** Opens connections with certificates from files. */
+function connectWith(
+  tls: UpstreamSpec['tls'] & {},
+  { connectTimeout, onFault }: { readonly connectTimeout: number; readonly onFault: (message: string) => void },
+): buildConnector.connector {
+  let connect: buildConnector.connector | null = null;
+  let readAtMs = 0;
+  return (target, callback) => {
+    const nowMs = performance.now();
+    try {
+      if (connect === null || nowMs - readAtMs > rereadMs) {
+        const pem = (file: string | undefined, name: string): Record<string, Buffer> =>
+          file === undefined ? {} : { [name]: readFileSync(file) };
+        const certificates = { ...pem(tls.caFile, 'ca'), ...pem(tls.certFile, 'cert'), ...pem(tls.keyFile, 'key') };
+        connect = buildConnector({ ...certificates, timeout: connectTimeout });
+        readAtMs = nowMs;
+      }
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      onFault(`a certificate for ${target.hostname} cannot be read: ${reason}`);
+      if (connect === null) {
+        callback(new CertificateFault('a certificate of it cannot be read'), null);
+        return;
+      }
+    }
+    try {
+      connect(target, callback);
+    } catch (cause) {
+      // Thrown for a file that holds no certificate or a key that does not fit it.
+      onFault(`the certificates for ${target.hostname} cannot be used: ${(cause as Error).message}`);
+      callback(new CertificateFault('a certificate of it cannot be used'), null);
+    }
   };
 }
 
@@ -178,6 +236,7 @@ class PooledAttempt implements UpstreamAttempt, Dispatcher.DispatchHandler {
 function failureOf(error: Error & { code?: string }, isSent: boolean): UpstreamFailure {
   const code = error.code ?? '';
   const message = `${error.message || error.name}${code === '' || error.message.includes(code) ? '' : ` (${code})`}`;
+  if (error instanceof CertificateFault) return { kind: 'credentials', message };
   if (!isSent) return { kind: 'connect', message: `cannot connect: ${message}` };
   const isNotHttp = error instanceof errors.HTTPParserError || error instanceof errors.HeadersOverflowError;
   // A body that ends before its announced length, or within a chunk, is a connection that broke, not a wrong word.

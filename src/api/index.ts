@@ -1,9 +1,11 @@
 export {
   type ActionRequest,
+  type EventsAnswer,
   type ExperimentAnswer,
   type ExplainAnswer,
   type OutcomesAnswer,
   parseActionRequest,
+  parseErasureRequest,
 } from './messages.ts';
 export { openApi } from './openapi.ts';
 export { fromProblem, type Problem, problemType, toProblem } from './problem.ts';

@@ -20,6 +20,11 @@ export interface OutcomesAnswer {
   readonly accepted: number;
 }
 
+/** Answer of `POST /api/v1/events/NAME`: as above, and how many events no mapping of the experiment takes. */
+export interface EventsAnswer extends OutcomesAnswer {
+  readonly ignored: number;
+}
+
 /** One experiment as it is and as it is wanted. */
 export interface ExperimentAnswer {
   readonly namespace: string;
@@ -73,6 +78,18 @@ export function parseActionRequest(body: unknown): ActionRequest {
     ...(coverage === undefined ? {} : { coverage }),
     ...(variant === undefined ? {} : { variant }),
   };
+}
+
+/**
+ * The unit id in the body of an erasure.
+ * @throws AssayError `request-invalid`.
+ */
+export function parseErasureRequest(body: unknown): string {
+  const { unit, ...rest } = (body ?? {}) as Readonly<Record<string, unknown>>;
+  if (typeof body !== 'object' || Array.isArray(body) || Object.keys(rest).length > 0)
+    throw invalid('body', body, 'a JSON object such as {"unit": "user-17"}');
+  if (typeof unit !== 'string' || unit === '') throw invalid('unit', unit, 'the unit id as callers send it');
+  return unit;
 }
 
 function invalid(place: string, value: unknown, rule: string): AssayError {

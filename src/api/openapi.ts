@@ -53,6 +53,52 @@ export const openApi: Schema = {
         },
       },
     },
+    [paths.segments]: {
+      post: {
+        summary: 'Hand a closed log file of another server over; 2xx only when durable here, idempotent',
+        parameters: [
+          { name: 'writer', in: 'query', required: true, schema: { ...text, pattern: '^[0-9a-f]{16}$' } },
+          { name: 'first', in: 'query', required: true, schema: { type: 'integer', minimum: 1 } },
+        ],
+        requestBody: {
+          required: true,
+          content: { 'application/octet-stream': { schema: { ...text, format: 'binary' } } },
+        },
+        responses: { 200: answer('The file is durable here'), default: problem },
+      },
+    },
+    [paths.erasure]: {
+      post: {
+        summary: 'Erase every record of one unit',
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Erasure' } } },
+        },
+        responses: { 200: answer('How many records of each kind went'), default: problem },
+      },
+    },
+    '/api/v1/events/{name}': {
+      post: {
+        summary: 'Report events as another program writes them; the mappings of the experiment make outcomes of them',
+        parameters: [name, namespace],
+        requestBody: {
+          required: true,
+          content: {
+            'application/json': {
+              schema: { oneOf: [{ type: 'object' }, { type: 'array', maxItems: 10_000, items: { type: 'object' } }] },
+            },
+          },
+        },
+        responses: {
+          200: answer('All outcomes are durable', {
+            type: 'object',
+            required: ['accepted', 'ignored'],
+            properties: { accepted: { type: 'integer' }, ignored: { type: 'integer' } },
+          }),
+          default: problem,
+        },
+      },
+    },
     [paths.experiments]: get('All experiments', 'A list of experiments', [namespace]),
     '/api/v1/experiments/{name}': {
       ...get('One experiment, as wanted and as it is', 'The experiment', [name, namespace]),
@@ -111,6 +157,12 @@ export const openApi: Schema = {
           unit: text,
           attributes: { type: 'object' },
         },
+      },
+      Erasure: {
+        type: 'object',
+        additionalProperties: false,
+        required: ['unit'],
+        properties: { unit: { ...text, description: 'The unit id as callers send it' } },
       },
       Action: {
         type: 'object',

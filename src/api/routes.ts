@@ -13,6 +13,10 @@ export interface ApiPaths {
   readonly ready: string;
   readonly openApi: string;
   readonly outcomes: string;
+  /** Foreign events, read by the mappings of the experiment. */
+  events(name: string): string;
+  readonly segments: string;
+  readonly erasure: string;
   readonly routing: string;
   readonly status: string;
   readonly experiments: string;
@@ -30,6 +34,9 @@ export const paths: ApiPaths = {
   ready: '/readyz',
   openApi: '/openapi.json',
   outcomes: `${apiPrefix}/outcomes`,
+  events: (name) => `${apiPrefix}/events/${encodeURIComponent(name)}`,
+  segments: `${apiPrefix}/segments`,
+  erasure: `${apiPrefix}/erasure`,
   routing: `${apiPrefix}/routing`,
   status: `${apiPrefix}/status`,
   experiments: `${apiPrefix}/experiments`,

@@ -1,0 +1,309 @@
+// One cleartext connection to a model server: writes a request in one go, reads its reply with Node's own llhttp.
+import { connect, type Socket } from 'node:net';
+import type {
+  HttpParseError,
+  HttpParser,
+  HttpParsing,
+  OnHead,
+  UpstreamFailure,
+  UpstreamRequest,
+} from '../gateway/index.ts';
+
+/** What a connection needs of the request it carries. */
+export interface CarriedAttempt {
+  readonly request: UpstreamRequest;
+  /** Request line and fields, with the empty line. */
+  readonly head: string;
+  readonly isEnded: boolean;
+  /** Set while the gateway cannot take more. */
+  readonly isPaused: boolean;
+  startOn(connection: RawConnection): void;
+  onHead(status: number, headers: readonly string[]): void;
+  onData(chunk: Buffer): void;
+  complete(): void;
+  fail(failure: UpstreamFailure): void;
+}
+
+/** Options of a connection. */
+export interface RawConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+  readonly keepAliveMs: number;
+  readonly parsing: HttpParsing;
+  readonly parsers: ParserPool;
+  readonly onConnect: () => void;
+  /** A reply is complete and the next request may come. */
+  readonly onFree: () => void;
+  /** @param failure why it could not connect; null for the end of one that had. */
+  readonly onClose: (failure: string | null) => void;
+}
+
+/** Parsers of replies, kept for the next connection. */
+export interface ParserPool {
+  take(owner: RawConnection): HttpParser;
+  give(parser: HttpParser): void;
+  close(): void;
+}
+
+/** Largest head of a reply, bytes. */
+const maxHeadBytes = 64 * 1024;
+
+/** Requests up to this length go out as one string. */
+const maxTextBytes = 12 * 1024;
+
+/**
+ * All connections read into the same bytes: a read is parsed, and what is kept of it copied, before the next can happen.
+ * Windows reads ahead of the call, so there each connection has its own.
+ */
+const readBytes = process.platform === 'win32' ? null : Buffer.allocUnsafeSlow(64 * 1024);
+
+/** A pool of parsers with the callbacks of this file. */
+export function createParserPool(parsing: HttpParsing): ParserPool {
+  const spare: HttpParser[] = [];
+  const onHead: OnHead = function (_major, _minor, headers, _method, _target, status, _text, upgrade, keeps) {
+    return (this.owner as RawConnection).parsedHead(status ?? 0, headers ?? null, upgrade || !keeps);
+  };
+  return {
+    take(owner) {
+      let parser = spare.pop();
+      if (parser === undefined) {
+        parser = parsing.create();
+        parser[parsing.onHeaders] = function (this: HttpParser, headers: string[]): void {
+          (this.owner as RawConnection).parsedPart(headers);
+        };
+        parser[parsing.onHead] = onHead;
+        parser[parsing.onBody] = function (this: HttpParser, chunk: Buffer): void {
+          (this.owner as RawConnection).parsedBody(chunk);
+        };
+        parser[parsing.onMessage] = function (this: HttpParser): void {
+          (this.owner as RawConnection).parsedEnd();
+        };
+      }
+      parser.initialize(parsing.response, {}, maxHeadBytes, 0);
+      parser.owner = owner;
+      return parser;
+    },
+    give(parser) {
+      parser.owner = null;
+      spare.push(parser);
+    },
+    close() {
+      for (const parser of spare.splice(0)) parser.close();
+    },
+  };
+}
+
+/** One connection; one request at a time. */
+export class RawConnection {
+  readonly #options: RawConnectionOptions;
+  readonly #socket: Socket;
+  #parser: HttpParser | null;
+  #attempt: CarriedAttempt | null = null;
+  #isConnected = false;
+  #isClosed = false;
+  #fault: string | null = null;
+  #connectTimer: NodeJS.Timeout | null;
+  /** `performance.now()` after which an idle connection is not used any more. */
+  #usableUntilMs = 0;
+  // --- the reply, as far as it was parsed and not yet told ---
+  #status = 0;
+  #headers: string[] | null = null;
+  #parts: string[] | null = null;
+  #chunks: Buffer[] = [];
+  #isComplete = false;
+  #hasHead = false;
+  #isLast = false;
+  #isTelling = false;
+
+  constructor(options: RawConnectionOptions) {
+    this.#options = options;
+    const { host, port, connectTimeoutMs } = options;
+    const buffer = readBytes ?? Buffer.allocUnsafeSlow(64 * 1024);
+    const socket = connect({
+      host,
+      port,
+      noDelay: true,
+      onread: {
+        buffer,
+        callback: (length) => {
+          this.#onBytes(length === buffer.length ? buffer : buffer.subarray(0, length));
+          return true;
+        },
+      },
+    });
+    this.#socket = socket;
+    this.#parser = options.parsers.take(this);
+    this.#connectTimer = setTimeout(() => {
+      this.#fault = `no connection within ${connectTimeoutMs} ms`;
+      socket.destroy();
+    }, connectTimeoutMs);
+    socket.on('connect', () => {
+      this.#isConnected = true;
+      this.#stopConnectTimer();
+      options.onConnect();
+    });
+    socket.on('error', (fault: Error & { code?: string }) => {
+      this.#fault ??= fault.message === '' ? (fault.code ?? fault.name) : fault.message;
+    });
+    socket.on('end', () => this.#onEnd());
+    socket.on('close', () => this.#onClose());
+  }
+
+  /** True when a request may be sent. */
+  isUsable(nowMs: number): boolean {
+    return !this.#isClosed && !this.#socket.destroyed && nowMs < this.#usableUntilMs;
+  }
+
+  start(attempt: CarriedAttempt): void {
+    this.#attempt = attempt;
+    attempt.startOn(this);
+    const { body } = attempt.request;
+    const socket = this.#socket;
+    if (body === null) socket.write(attempt.head, 'latin1');
+    else if (body.length <= maxTextBytes) socket.write(attempt.head + body.toString('latin1'), 'latin1');
+    else {
+      socket.cork();
+      socket.write(attempt.head, 'latin1');
+      socket.write(body);
+      socket.uncork();
+    }
+  }
+
+  /** The gateway takes more. */
+  resume(): void {
+    this.#tell();
+    if (this.#attempt !== null && !this.#attempt.isPaused) this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  // --- called by the parser ---
+
+  parsedPart(headers: string[]): void {
+    // Trailers come here as well, after the head; they are dropped.
+    if (!this.#hasHead) this.#parts = this.#parts === null ? headers : this.#parts.concat(headers);
+  }
+
+  /** Returns what llhttp wants to know: 1 when no body follows. */
+  parsedHead(status: number, headers: string[] | null, isLast: boolean): number {
+    const all = headers ?? this.#parts ?? [];
+    this.#parts = null;
+    // Informational replies are between server and gateway.
+    if (status < 200 && status !== 101) return 1;
+    this.#hasHead = true;
+    this.#isLast = isLast;
+    this.#status = status;
+    this.#headers = all;
+    return this.#attempt?.request.method === 'HEAD' ? 1 : 0;
+  }
+
+  parsedBody(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+  }
+
+  parsedEnd(): void {
+    if (this.#hasHead) this.#isComplete = true;
+  }
+
+  // --- the socket's side ---
+
+  #onBytes(bytes: Buffer): void {
+    const parser = this.#parser;
+    if (parser === null) return;
+    // Nobody asked: whatever it is, it must not become the reply to the next request.
+    if (this.#attempt === null || this.#isComplete) {
+      this.#socket.destroy();
+      return;
+    }
+    const read = parser.execute(bytes);
+    if (typeof read !== 'number') {
+      this.#isLast = true;
+      if (!(this.#isComplete && read.code === 'HPE_CLOSED_CONNECTION')) {
+        this.#break('malformed-reply', `the reply is not sound HTTP: ${reasonOf(read)}`);
+        return;
+      }
+    } else if (this.#status === 101) {
+      this.#break('malformed-reply', 'the reply switches to another protocol, which nobody asked for');
+      return;
+    } else if (read < bytes.length) this.#isLast = true;
+    this.#tell();
+  }
+
+  #tell(): void {
+    const attempt = this.#attempt;
+    if (attempt === null || this.#isTelling) return;
+    this.#isTelling = true;
+    if (this.#headers !== null) {
+      const headers = this.#headers;
+      this.#headers = null;
+      attempt.onHead(this.#status, headers);
+    }
+    let told = 0;
+    while (told < this.#chunks.length && !attempt.isPaused && !attempt.isEnded) {
+      attempt.onData(this.#chunks[told]!);
+      told += 1;
+    }
+    this.#chunks = told === this.#chunks.length ? [] : this.#chunks.slice(told);
+    this.#isTelling = false;
+    if (attempt.isEnded) return;
+    if (attempt.isPaused) this.#socket.pause();
+    else if (this.#isComplete) this.#finish(attempt);
+  }
+
+  #finish(attempt: CarriedAttempt): void {
+    const isLast = this.#isLast || this.#socket.writableLength > 0 || this.#socket.destroyed;
+    this.#attempt = null;
+    this.#hasHead = false;
+    this.#isComplete = false;
+    if (isLast) this.#socket.destroy();
+    else {
+      this.#usableUntilMs = performance.now() + this.#options.keepAliveMs;
+      this.#options.onFree();
+    }
+    attempt.complete();
+  }
+
+  #break(kind: UpstreamFailure['kind'], message: string): void {
+    const attempt = this.#attempt;
+    this.#attempt = null;
+    this.#socket.destroy();
+    attempt?.fail({ kind, message });
+  }
+
+  /** The server has said all: the end of a reply without a length, or of one that broke off. */
+  #onEnd(): void {
+    const parser = this.#parser;
+    if (parser === null || this.#attempt === null) return;
+    this.#isLast = true;
+    if (this.#isComplete) return;
+    const hadHead = this.#hasHead;
+    const fault = parser.finish();
+    if (this.#isComplete) this.#tell();
+    else if (hadHead || typeof fault === 'object') this.#break('reset', 'the reply broke off before its end');
+    else this.#break('reset', 'the connection broke: other side closed');
+  }
+
+  #onClose(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stopConnectTimer();
+    const parser = this.#parser;
+    this.#parser = null;
+    if (parser !== null) this.#options.parsers.give(parser);
+    this.#options.onClose(this.#isConnected ? null : (this.#fault ?? 'other side closed'));
+    // What came whole is told although the connection is gone; it may only wait for the caller to take it.
+    if (!this.#isComplete) this.#break('reset', `the connection broke: ${this.#fault ?? 'other side closed'}`);
+  }
+
+  #stopConnectTimer(): void {
+    if (this.#connectTimer !== null) clearTimeout(this.#connectTimer);
+    this.#connectTimer = null;
+  }
+}
+
+function reasonOf(fault: HttpParseError): string {
+  return fault.reason ?? fault.message;
+}
