@@ -73,7 +73,15 @@ describe('a tensor capture', () => {
       ['BYTES', text, 'yes'],
       ['FP64', bytes((b) => b.writeDoubleLE(Number.NaN), 8), null],
       ['FP32', Buffer.from([1]), null],
-      ['FP16', Buffer.from([1, 2]), null],
+      ['INT64', bytes((b) => b.writeBigInt64LE(2n ** 53n + 1n), 8), '9007199254740993'],
+      ['UINT64', bytes((b) => b.writeBigUInt64LE(2n ** 64n - 1n), 8), '18446744073709551615'],
+      // Bit patterns as numpy 1.26 writes them: float16(1/3), the smallest subnormal, -2, infinity; bfloat16 of pi.
+      ['FP16', Buffer.from([0x55, 0x35]), 0.333251953125],
+      ['FP16', Buffer.from([0x01, 0x00]), 2 ** -24],
+      ['FP16', Buffer.from([0x00, 0xc0]), -2],
+      ['FP16', Buffer.from([0x00, 0x7c]), null],
+      ['BF16', Buffer.from([0x49, 0x40]), 3.140625],
+      ['toString', Buffer.from([1, 2]), null],
     ];
     for (const [datatype, element, expected] of elements) {
       const head = Buffer.from(

@@ -1,38 +1,45 @@
 // What happens between a request and its reply? Asks the assigned variant, lets the control answer when that fails, passes the reply on.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { problemType, toProblem } from '../api/index.ts';
-import { AssayError } from '../errors.ts';
-import type { Attempt, Observer } from '../evidence/index.ts';
-import type { Variant } from '../experiment/index.ts';
+import { AssayError, type ErrorCode } from '../errors.ts';
+import { defaultResilience, type Variant } from '../experiment/index.ts';
 import type { Admission } from './admission.ts';
+import type { BodyKeeper } from './body-capture.ts';
+import type { CallerReply, CallerRequest } from './caller.ts';
 import type { CaptureSource } from './capture.ts';
-import { headerOf, type RawHeaders, replyHeaders } from './forward-headers.ts';
+import { headerOf, replyHeaders, withoutHeader } from './forward-headers.ts';
+import { grpcKind } from './grpc-message.ts';
 import { createJsonBody } from './json-body.ts';
-import type { Upstream, UpstreamFailure } from './ports.ts';
-import { type Exchanged, predictionEndRecord, predictionRecord } from './prediction-record.ts';
+import type { Mirrors } from './mirror.ts';
+import { metadataAsAsked } from './oip-server.ts';
+import { type Exchanged, predictionEndRecords, predictionRecords } from './prediction-record.ts';
 import type { Recorder } from './recorder.ts';
-import { isJsonType, isMalformedReply } from './reply-check.ts';
-import { type AskedPath, upstreamPath } from './upstream-path.ts';
-import { attemptOf, bodyLength, isHeldBack, startTry, type VariantTry } from './variant-try.ts';
+import { isJsonType } from './reply-check.ts';
+import { ReplyStream } from './reply-stream.ts';
+import { routeTokenHeader } from './seldon-headers.ts';
+import type { AskedPath } from './upstream-path.ts';
+import type { VariantGuards } from './variant-guard.ts';
+import { type LegDesk, type LegFailure, type LegListener, VariantLeg } from './variant-leg.ts';
+import type { VariantAsk } from './variant-request.ts';
+import { attemptOf, bodyLength, type VariantTry } from './variant-try.ts';
 
 /** What every exchange of a gateway shares. */
-export interface ExchangeDesk {
-  readonly upstream: Upstream;
+export interface ExchangeDesk extends LegDesk {
+  readonly guards: VariantGuards;
+  readonly mirrors: Mirrors;
   readonly recorder: Recorder;
-  readonly observer: Observer;
-  readonly now: () => number;
   readonly durability: 'after-reply' | 'before-reply';
-  /** Longest reply that is held back until it is complete, bytes. */
-  readonly maxBufferedReplyBytes: number;
-  readonly isDraining: () => boolean;
+  /** `cutting`: the time for requests in flight is over, and their connections are cut. */
+  readonly phase: () => 'serving' | 'draining' | 'cutting';
 }
 
 /** One request on its way. */
 export interface ExchangeRequest {
-  readonly req: IncomingMessage;
-  readonly res: ServerResponse;
+  readonly req: CallerRequest;
+  readonly res: CallerReply;
   /** Epoch milliseconds. */
   readonly arrivedMs: number;
+  /** Epoch milliseconds until when the caller waits; null when it did not say. */
+  readonly deadlineMs: number | null;
   readonly asked: AskedPath;
   /** As the model server shall get them. */
   readonly headers: readonly string[];
@@ -45,169 +52,105 @@ export interface ExchangeRequest {
     readonly predictionId: string;
     readonly requestId: string;
     readonly request: CaptureSource;
+    /** Null for predictions whose bodies are not kept. */
+    readonly bodies: BodyKeeper | null;
   } | null;
 }
-
-/** Longest part of a streamed JSON reply that is kept for captures, bytes. */
-const maxStreamCopyBytes = 256 * 1024;
-
-/** How long a caller may take nothing of a stream before the connection is cut: it holds a connection of the model server meanwhile. */
-const maxStallMs = 60_000;
 
 /** Runs one exchange to its end; the record is written when the response closes. Never throws. */
 export function runExchange(desk: ExchangeDesk, request: ExchangeRequest): void {
   new Exchange(desk, request).start();
 }
 
-class Exchange {
+class Exchange implements LegListener {
   readonly #desk: ExchangeDesk;
   readonly #request: ExchangeRequest;
-  readonly #method: string;
-  readonly #attempts: Attempt[] = [];
-  #current: VariantTry | null = null;
+  readonly #ask: VariantAsk;
+  /** Every try of every variant, in the order in which they began. */
+  readonly #tries: VariantTry[] = [];
+  #variant: Variant;
+  #leg: VariantLeg | null = null;
+  /** The try whose reply the caller gets. */
+  #answer: VariantTry | null = null;
   #fallbackFrom: string | null = null;
   /** `holding`: the head waits for a durable record; `open`: the head is sent and the body follows. */
   #phase: 'asking' | 'holding' | 'open' | 'replied' = 'asking';
   #served: string | null = null;
   #status: number | null = null;
   #reply: CaptureSource | null = null;
-  #isStreamed = false;
+  /** The reply's bytes where it was held back until it was complete. */
+  #whole: Buffer | null = null;
+  /** Null for replies that were held back until they were complete. */
+  #stream: ReplyStream | null = null;
   #isRecorded = false;
   #brokeStream = false;
-  /** Runs while the caller does not take what was written. */
-  #stall: NodeJS.Timeout | null = null;
-  /** Copy of a streamed JSON reply; null when it is not wanted or grew too long. */
-  #copy: Buffer[] | null = null;
-  #copyBytes = 0;
 
   constructor(desk: ExchangeDesk, request: ExchangeRequest) {
     this.#desk = desk;
     this.#request = request;
-    this.#method = request.req.method ?? 'GET';
+    this.#variant = request.variant;
+    const { req, asked, headers, body, prediction } = request;
+    this.#ask = { method: req.method, asked, headers, body, isPrediction: prediction !== null };
   }
 
   start(): void {
-    this.#request.res.on('close', () => this.#onClose());
-    this.#ask(this.#request.variant);
+    const { res, prediction, variant, deadlineMs } = this.#request;
+    res.on('close', () => this.#onClose());
+    this.#begin(variant);
+    if (prediction === null) return;
+    const { admission, predictionId } = prediction;
+    const { experiment, assigned } = admission;
+    const tellsDeadline = deadlineMs !== null;
+    this.#desk.mirrors.offer({ experiment, assigned, predictionId, ask: this.#ask, tellsDeadline });
   }
 
-  #ask(variant: Variant): void {
-    const { asked, headers, body, prediction } = this.#request;
-    const attempt = startTry(variant, this.#desk.now());
-    this.#current = attempt;
-    try {
-      attempt.handle = this.#desk.upstream.dispatch(
-        variant,
-        {
-          method: this.#method,
-          path: upstreamPath(asked, variant),
-          headers: prediction === null ? headers : [...headers, 'x-assay-variant', variant.name],
-          body,
-          timeoutMs: variant.timeoutMs,
-        },
-        {
-          onHeaders: (status, received) => this.#onHeaders(attempt, status, received),
-          onData: (chunk) => this.#onData(attempt, chunk),
-          onComplete: () => this.#onComplete(attempt),
-          onError: (failure) => this.#onError(attempt, failure),
-        },
-      );
-      if (attempt.isAbandoned) attempt.handle.abort();
-    } catch (cause) {
-      this.#desk.observer.fault('internal', `the upstream port refused a request to variant ${variant.name}`, cause);
-      this.#onError(attempt, { kind: 'connect', message: 'the request could not be sent' });
-    }
+  #begin(variant: Variant): void {
+    const { prediction, arrivedMs, deadlineMs } = this.#request;
+    const experiment = prediction?.admission.experiment ?? null;
+    const { retries, hedgeAfterMs } = experiment?.routed.resilience ?? defaultResilience;
+    this.#variant = variant;
+    this.#leg = new VariantLeg(this.#desk, this, {
+      variant,
+      ask: this.#ask,
+      arrivedMs,
+      guard: experiment === null ? null : this.#desk.guards.of(experiment.routed, variant),
+      callerDeadlineMs: deadlineMs,
+      isReplaceable: experiment !== null && variant !== experiment.control,
+      retries: experiment === null ? 0 : retries,
+      hedgeAfterMs: experiment === null ? null : hedgeAfterMs,
+      tries: this.#tries,
+    });
+    this.#leg.start();
   }
 
-  #onHeaders(attempt: VariantTry, status: number, headers: RawHeaders): void {
-    if (attempt.isSettled) return;
-    attempt.status = status;
-    attempt.headers = headers;
-    const length = bodyLength(attempt, this.#method);
-    const { maxBufferedReplyBytes } = this.#desk;
-    if (status >= 500 && this.#canFallBack(attempt)) {
-      this.#settle(attempt, 'status');
-      // A short error page is read to its end, which keeps the connection; a long or endless one is not worth that.
-      if (length === null || length > maxBufferedReplyBytes) this.#abandon(attempt);
-      this.#fallBack(attempt);
-      return;
-    }
-    if (isHeldBack(attempt, this.#method, maxBufferedReplyBytes)) return;
-    attempt.mode = 'stream';
-    this.#openStream(attempt);
-  }
+  // --- what the leg tells ---
 
-  #onData(attempt: VariantTry, chunk: Buffer): boolean {
-    if (attempt.isSettled) return true;
-    if (attempt.mode === 'stream') return this.#pass(attempt, chunk);
-    attempt.chunks.push(chunk);
-    attempt.bytes += chunk.length;
-    if (attempt.bytes <= this.#desk.maxBufferedReplyBytes) return true;
-    attempt.mode = 'stream';
-    return this.#openStream(attempt);
-  }
-
-  #onComplete(attempt: VariantTry): void {
-    if (attempt.isSettled) return;
-    if (attempt.mode === 'stream') {
-      this.#settle(attempt, null);
-      if (this.#phase === 'open') this.#request.res.end();
-      return;
-    }
-    const status = attempt.status ?? 502;
-    const body = attempt.chunks.length === 1 ? attempt.chunks[0]! : Buffer.concat(attempt.chunks, attempt.bytes);
-    const method = this.#method;
-    const isMalformed =
-      this.#request.prediction !== null &&
-      isMalformedReply(attempt.variant.upstream.protocol, { method, status, headers: attempt.headers, body });
-    this.#settle(attempt, isMalformed ? 'malformed-reply' : null);
-    if (isMalformed && this.#canFallBack(attempt)) this.#fallBack(attempt);
-    else this.#sendWhole(attempt, body);
-  }
-
-  #onError(attempt: VariantTry, failure: UpstreamFailure): void {
-    if (attempt.isSettled) return;
-    this.#settle(attempt, failure.kind);
-    if (this.#phase !== 'asking') {
-      // The caller has part of the reply; cutting the connection is the only honest way left to say so.
-      this.#brokeStream = true;
-      this.#request.res.destroy();
-    } else if (this.#canFallBack(attempt)) this.#fallBack(attempt);
-    else this.#sendFailure(attempt, failure);
-  }
-
-  #canFallBack(attempt: VariantTry): boolean {
+  onFailed(failure: LegFailure): void {
     const { prediction } = this.#request;
-    return prediction !== null && attempt.variant !== prediction.admission.experiment.control;
+    const variant = this.#variant;
+    const experiment = prediction?.admission.experiment;
+    if (experiment === undefined || variant === experiment.control) {
+      this.#sendFailure(failure);
+      return;
+    }
+    this.#fallbackFrom = variant.name;
+    const labels = { experiment: experiment.routed.name, variant: variant.name, error: failure.kind };
+    this.#desk.observer.count('fallback', labels);
+    this.#begin(experiment.control);
   }
 
-  #fallBack(attempt: VariantTry): void {
-    const { experiment } = this.#request.prediction!.admission;
-    this.#fallbackFrom = attempt.variant.name;
-    const error = this.#attempts.at(-1)?.error ?? 'status';
-    this.#desk.observer.count('fallback', { experiment: experiment.routed.name, variant: attempt.variant.name, error });
-    this.#ask(experiment.control);
-  }
-
-  #settle(attempt: VariantTry, error: string | null): void {
-    attempt.isSettled = true;
-    this.#attempts.push(attemptOf(attempt, this.#desk.now(), error));
-  }
-
-  #abandon(attempt: VariantTry): void {
-    attempt.isAbandoned = true;
-    attempt.handle?.abort();
-  }
-
-  // --- replying ---
-
-  #sendWhole(attempt: VariantTry, body: Buffer): void {
+  onWhole(attempt: VariantTry, received: Buffer): void {
+    let body = received;
+    if (this.#request.prediction === null && attempt.variant.upstream.protocol === 'oip') {
+      const { status, headers } = attempt;
+      ({ headers: attempt.headers, body } = metadataAsAsked({ status, headers, body }, this.#ask));
+    }
+    this.#take(attempt);
+    this.#whole = body;
     this.#reply = { headers: attempt.headers, body: createJsonBody(attempt.headers, body) };
-    this.#served = attempt.variant.name;
-    this.#status = attempt.status;
     this.#afterRecord(() => {
       const headers = this.#headersFor(attempt);
-      if (headerOf(headers, 'content-length') === undefined && bodyLength(attempt, this.#method) === null) {
+      if (headerOf(headers, 'content-length') === undefined && bodyLength(attempt, this.#ask.method) === null) {
         headers.push('content-length', String(body.length));
       }
       if (this.#writeHead(attempt.status ?? 502, headers)) this.#request.res.end(body);
@@ -215,57 +158,66 @@ class Exchange {
   }
 
   /** Sends the head, at once or when its record is durable; false asks the upstream to pause. */
-  #openStream(attempt: VariantTry): boolean {
-    this.#served = attempt.variant.name;
-    this.#status = attempt.status;
-    this.#isStreamed = true;
-    if (isJsonType(headerOf(attempt.headers, 'content-type')) && this.#request.prediction !== null) this.#copy = [];
+  onStream(attempt: VariantTry): boolean {
+    this.#take(attempt);
+    const { res, prediction } = this.#request;
+    const type = headerOf(attempt.headers, 'content-type');
+    const keepsCopy = prediction !== null && (isJsonType(type) || grpcKind(type) !== null);
+    this.#stream = new ReplyStream(res, { keepsCopy });
     let goesOn = true;
     this.#afterRecord(() => {
       this.#phase = 'open';
       if (!this.#writeHead(attempt.status ?? 502, this.#headersFor(attempt))) return;
       this.#request.res.flushHeaders();
-      for (const chunk of attempt.chunks.splice(0)) goesOn = this.#pass(attempt, chunk) && goesOn;
+      for (const chunk of attempt.chunks.splice(0)) goesOn = this.#deliver(attempt, chunk) && goesOn;
       if (attempt.isSettled) this.#request.res.end();
       else if (goesOn) attempt.handle?.resume();
     });
     return goesOn && this.#phase === 'open';
   }
 
-  #pass(attempt: VariantTry, chunk: Buffer): boolean {
+  onChunk(attempt: VariantTry, chunk: Buffer): boolean {
+    const passed = attempt.tap === null ? chunk : attempt.tap.push(chunk);
+    return passed === null || this.#deliver(attempt, passed);
+  }
+
+  onStreamEnd(attempt: VariantTry): void {
+    const rest = attempt.tap?.end() ?? null;
+    if (rest !== null) this.#deliver(attempt, rest);
+    this.#leg!.endStream(attempt, attempt.tap?.failure() ?? null);
+    if (this.#phase === 'open') this.#request.res.end();
+  }
+
+  onStreamBroken(): void {
+    // The caller has part of the reply; cutting the connection is the only honest way left to say so.
+    this.#brokeStream = true;
+    this.#request.res.destroy();
+  }
+
+  // --- replying ---
+
+  #take(attempt: VariantTry): void {
+    this.#answer = attempt;
+    this.#served = attempt.variant.name;
+    this.#status = attempt.status;
+  }
+
+  #deliver(attempt: VariantTry, chunk: Buffer): boolean {
     if (this.#phase === 'holding') {
       attempt.chunks.push(chunk);
       return false;
     }
-    if (this.#copy !== null) {
-      this.#copyBytes += chunk.length;
-      if (this.#copyBytes > maxStreamCopyBytes) this.#copy = null;
-      else this.#copy.push(chunk);
-    }
-    if (this.#request.res.write(chunk)) return true;
-    if (this.#stall === null) {
-      const { res } = this.#request;
-      this.#stall = setTimeout(() => res.destroy(), maxStallMs);
-      res.once('drain', () => {
-        this.#endStall();
-        attempt.handle?.resume();
-      });
-    }
-    return false;
+    this.#request.prediction?.bodies?.push(chunk);
+    return this.#stream!.write(chunk, () => attempt.handle?.resume());
   }
 
-  #endStall(): void {
-    if (this.#stall !== null) clearTimeout(this.#stall);
-    this.#stall = null;
-  }
-
-  #sendFailure(attempt: VariantTry, failure: UpstreamFailure): void {
-    const code = failure.kind === 'timeout' ? 'upstream-timeout' : 'upstream-unreachable';
-    const problem = toProblem(new AssayError(code, `variant ${attempt.variant.name}: ${failure.message}`));
+  #sendFailure({ kind, message }: LegFailure): void {
+    const problem = toProblem(new AssayError(codeOf(kind), `variant ${this.#variant.name}: ${message}`));
     const body = Buffer.from(JSON.stringify(problem));
     this.#status = problem.status;
     this.#afterRecord(() => {
       const headers = ['content-type', problemType, 'content-length', String(body.length), ...this.#ownHeaders()];
+      if (problem.status === 503) headers.push('retry-after', '1');
       if (this.#writeHead(problem.status, headers)) this.#request.res.end(body);
     });
   }
@@ -273,14 +225,14 @@ class Exchange {
   /** Runs `send` now, or after the record is durable where that was asked for. */
   #afterRecord(send: () => void): void {
     const { prediction, res } = this.#request;
-    if (prediction === null || (this.#desk.durability === 'after-reply' && !this.#isStreamed)) {
+    if (prediction === null || (this.#desk.durability === 'after-reply' && this.#stream === null)) {
       this.#phase = 'replied';
       send();
       return;
     }
     this.#isRecorded = true;
-    const exchanged = this.#exchanged(this.#isStreamed ? null : this.#desk.now() - this.#request.arrivedMs);
-    const make = () => predictionRecord(exchanged, this.#desk.observer);
+    const exchanged = this.#exchanged(this.#stream !== null ? null : this.#desk.now() - this.#request.arrivedMs);
+    const make = () => predictionRecords(exchanged, this.#desk.observer);
     if (this.#desk.durability === 'after-reply') {
       this.#desk.recorder.add(make);
       send();
@@ -295,7 +247,8 @@ class Exchange {
   }
 
   #headersFor(attempt: VariantTry): string[] {
-    const headers = replyHeaders(attempt.headers, this.#request.prediction !== null);
+    const received = attempt.tap === null ? attempt.headers : withoutHeader(attempt.headers, 'content-length');
+    const headers = replyHeaders(received, this.#request.prediction !== null);
     headers.push(...this.#ownHeaders());
     return headers;
   }
@@ -311,8 +264,9 @@ class Exchange {
       own.push('x-assay-prediction-id', predictionId);
       if (this.#fallbackFrom !== null) own.push('x-assay-fallback-from', this.#fallbackFrom);
       if (admission.warning !== null) own.push('x-assay-warning', admission.warning);
+      if (admission.routeToken !== null) own.push(routeTokenHeader, admission.routeToken);
     }
-    if (this.#desk.isDraining()) own.push('connection', 'close');
+    if (this.#desk.phase() !== 'serving') own.push('connection', 'close');
     return own;
   }
 
@@ -324,11 +278,12 @@ class Exchange {
       return true;
     } catch (cause) {
       this.#desk.observer.fault('internal', `a reply with status ${status} could not be written`, cause);
-      const current = this.#current!;
-      if (current.isSettled)
-        this.#attempts[this.#attempts.length - 1] = { ...this.#attempts.at(-1)!, error: 'malformed-reply' };
-      else this.#settle(current, 'malformed-reply');
-      this.#abandon(current);
+      const answer = this.#answer;
+      if (answer !== null) {
+        this.#leg!.endStream(answer, 'malformed-reply');
+        if (answer.attempt !== null) answer.attempt = { ...answer.attempt, error: 'malformed-reply' };
+        answer.handle?.abort();
+      }
       this.#brokeStream = true;
       res.destroy();
       return false;
@@ -339,43 +294,36 @@ class Exchange {
 
   #onClose(): void {
     const { res, prediction } = this.#request;
-    const current = this.#current;
+    const answer = this.#answer;
     const isComplete = res.writableFinished;
-    this.#endStall();
-    if (current !== null && !current.isSettled) {
-      this.#settle(current, 'aborted');
-      this.#abandon(current);
-    }
+    this.#stream?.stop();
+    this.#leg?.abort();
     if (prediction === null) return;
-    const labels = { experiment: prediction.admission.experiment.routed.name };
+    const { observer, recorder, now, phase } = this.#desk;
     const wentAway = !isComplete && !this.#brokeStream;
-    if (wentAway) this.#desk.observer.count('caller_aborted', labels);
-    if (this.#isRecorded && !this.#isStreamed) return;
-    const { observer, recorder } = this.#desk;
-    const timeMs = this.#desk.now();
-    if (this.#isStreamed) {
-      const copy = this.#copy;
-      if (copy !== null && isComplete && current !== null) {
-        const bytes = Buffer.concat(copy);
-        this.#reply = { headers: current.headers, body: createJsonBody(current.headers, bytes) };
-      }
+    if (wentAway) {
+      const counter = phase() === 'cutting' ? 'drain_cut' : 'caller_aborted';
+      observer.count(counter, { experiment: prediction.admission.experiment.routed.name });
+    }
+    if (isComplete && answer !== null) this.#keepBodies(answer);
+    if (this.#isRecorded && this.#stream === null) return;
+    const timeMs = now();
+    if (this.#stream !== null && answer !== null) {
+      const copy = isComplete ? this.#stream.copy() : null;
+      if (copy !== null) this.#reply = { headers: answer.headers, body: createJsonBody(answer.headers, copy) };
       const exchanged = this.#exchanged(timeMs - this.#request.arrivedMs);
-      const last = this.#attempts.at(-1)!;
+      const last = answer.attempt ?? attemptOf(answer, timeMs, null);
       const attempt = wentAway && last.error === null ? { ...last, error: 'aborted' } : last;
-      recorder.add(() => predictionEndRecord(exchanged, { timeMs, attempt, observer }));
+      recorder.add(() => predictionEndRecords(exchanged, { timeMs, attempt, observer }));
       return;
     }
     if (wentAway) this.#status = null;
     const exchanged = this.#exchanged(timeMs - this.#request.arrivedMs);
-    recorder.add(() => predictionRecord(exchanged, observer));
+    recorder.add(() => predictionRecords(exchanged, observer));
   }
 
   #exchanged(callerMs: number | null): Exchanged {
     const { admission, predictionId, requestId, request } = this.#request.prediction!;
-    const open = this.#current;
-    // The reply of a stream is still open: its attempt is written down as far as it went, and completed by the end record.
-    const isOpen = callerMs === null && open !== null && !open.isSettled;
-    const attempts = isOpen ? [...this.#attempts, attemptOf(open, this.#desk.now(), null)] : [...this.#attempts];
     const isCapturable = this.#status !== null && this.#status < 400;
     return {
       admission,
@@ -384,11 +332,45 @@ class Exchange {
       arrivedMs: this.#request.arrivedMs,
       request,
       reply: isCapturable ? this.#reply : null,
-      attempts,
+      // The reply of a stream is still open: its attempt is written down as far as it went, and completed by the end record.
+      attempts: this.#tries.map((each) => each.attempt ?? attemptOf(each, this.#desk.now(), null)),
       served: this.#served,
       status: this.#status,
       callerMs,
       streaming: callerMs === null,
+      figures: callerMs === null || !isCapturable ? null : this.#figures(),
     };
   }
+
+  #keepBodies(answer: VariantTry): void {
+    const { req, arrivedMs, asked, body, prediction } = this.#request;
+    const { predictionId, request, bodies } = prediction!;
+    bodies?.end({
+      timeMs: arrivedMs,
+      predictionId,
+      variant: answer.variant.name,
+      method: req.method,
+      path: asked.path + asked.query,
+      request: { headers: request.headers, body },
+      status: answer.status ?? 502,
+      reply: { headers: answer.headers, body: this.#whole },
+      latencyMs: (answer.attempt ?? attemptOf(answer, this.#desk.now(), null)).latencyMs,
+    });
+  }
+
+  /** What the protocol of the variant that answered reads from its reply; computed when the record is built. */
+  #figures(): Exchanged['figures'] {
+    const answer = this.#answer;
+    if (answer === null) return null;
+    const { call, tap } = answer;
+    if (tap !== null) return () => tap.figures();
+    const reply = this.#reply;
+    return call === null || reply === null ? null : () => call.figures(reply.body.document());
+  }
+}
+
+/** What a caller is told when the last variant failed. */
+function codeOf(kind: LegFailure['kind']): ErrorCode {
+  if (kind === 'timeout') return 'upstream-timeout';
+  return kind === 'overloaded' ? 'overloaded' : 'upstream-unreachable';
 }

@@ -5,7 +5,6 @@ export type RawHeaders = readonly string[];
 
 /** Fields that belong to one connection, plus those whose framing the gateway makes anew. */
 const hopByHop: ReadonlySet<string> = new Set([
-  'connection',
   'keep-alive',
   'proxy-connection',
   'proxy-authenticate',
@@ -16,8 +15,14 @@ const hopByHop: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
+/** Made anew for the connection to the model server; in replies they pass. */
+const remade: ReadonlySet<string> = new Set(['content-length', 'expect']);
+
 /** Prefix of the gateway's own headers; a caller or a model server cannot set them. */
 const ownPrefix = 'x-assay-';
+
+/** Seldon's headers end here: a mesh behind the gateway would route by them a second time, past the variant's own address. */
+const seldonHeaders: ReadonlySet<string> = new Set(['seldon-model', 'x-seldon-route']);
 
 /** First value of a header, or undefined. `name` is in lower case. */
 export function headerOf(headers: RawHeaders, name: string): string | undefined {
@@ -28,26 +33,92 @@ export function headerOf(headers: RawHeaders, name: string): string | undefined 
   return undefined;
 }
 
+/** The headers without one of them. `name` is in lower case. */
+export function withoutHeader(headers: RawHeaders, name: string): string[] {
+  const kept: string[] = [];
+  for (let at = 0; at < headers.length; at += 2)
+    if (headers[at]!.toLowerCase() !== name) kept.push(headers[at]!, headers[at + 1]!);
+  return kept;
+}
+
 /** How often a header occurs. `name` is in lower case. */
 export function countHeader(headers: RawHeaders, name: string): number {
   let count = 0;
-  for (let at = 0; at < headers.length; at += 2) if (headers[at]!.toLowerCase() === name) count += 1;
+  for (let at = 0; at < headers.length; at += 2) {
+    const written = headers[at]!;
+    if (written.length === name.length && written.toLowerCase() === name) count += 1;
+  }
   return count;
 }
 
-/** Names listed in the Connection fields, lower case; null for the usual case that none is beyond keep-alive and close. */
-function namedInConnection(headers: RawHeaders): ReadonlySet<string> | null {
-  let names: Set<string> | null = null;
-  for (let at = 0; at < headers.length; at += 2) {
-    if (headers[at]!.toLowerCase() !== 'connection') continue;
-    for (const token of headers[at + 1]!.toLowerCase().split(',')) {
-      const name = token.trim();
-      if (name === '' || name === 'keep-alive' || name === 'close') continue;
-      names ??= new Set();
-      names.add(name);
-    }
+/**
+ * What is to be done with a header. `stop`: never passes; `remade`: not towards the model server; `own`: stops under an experiment; `forwarded`: what the hops before
+ * say about the caller, believed only from those we trust.
+ */
+type HeaderRule =
+  | 'pass'
+  | 'stop'
+  | 'remade'
+  | 'own'
+  | 'host'
+  | 'connection'
+  | 'request-id'
+  | 'forwarded'
+  | 'forwarded-for'
+  | 'forwarded-proto'
+  | 'forwarded-host';
+
+const rules: Readonly<Record<string, HeaderRule>> = {
+  host: 'host',
+  connection: 'connection',
+  'x-request-id': 'request-id',
+  forwarded: 'forwarded',
+  'x-real-ip': 'forwarded',
+  'x-forwarded-for': 'forwarded-for',
+  'x-forwarded-proto': 'forwarded-proto',
+  'x-forwarded-host': 'forwarded-host',
+};
+
+/** Rules by name as written: header names repeat, and to look one up is cheaper than to think. Bounded, because callers choose names. */
+const known = new Map<string, HeaderRule>();
+
+function ruleOf(written: string): HeaderRule {
+  let rule = known.get(written);
+  if (rule === undefined) {
+    const name = written.toLowerCase();
+    rule =
+      rules[name] ??
+      (hopByHop.has(name)
+        ? 'stop'
+        : remade.has(name)
+          ? 'remade'
+          : name.startsWith(ownPrefix) || seldonHeaders.has(name)
+            ? 'own'
+            : name.startsWith('x-forwarded-')
+              ? 'forwarded'
+              : 'pass');
+    if (known.size >= 1000) known.clear();
+    if (written.length <= 64) known.set(written, rule);
+  }
+  return rule;
+}
+
+/** Adds the names listed in a Connection field, lower case, but for keep-alive and close; null for the usual case of none. */
+function namedInConnection(value: string, before: Set<string> | null): Set<string> | null {
+  let names = before;
+  if (value === 'keep-alive' || value === 'close') return names;
+  for (const token of value.toLowerCase().split(',')) {
+    const name = token.trim();
+    if (name === '' || name === 'keep-alive' || name === 'close') continue;
+    names ??= new Set();
+    names.add(name);
   }
   return names;
+}
+
+/** Takes out the fields a Connection field named. */
+function dropNamed(headers: string[], named: ReadonlySet<string>): string[] {
+  return headers.filter((_text, at) => !named.has(headers[at & ~1]!.toLowerCase()));
 }
 
 /** What the gateway tells a model server about the request. */
@@ -55,6 +126,8 @@ export interface ForwardedRequest {
   /** Address of the caller's connection. */
   readonly remoteAddress: string;
   readonly proto: 'http' | 'https';
+  /** True when that address is one of our own proxies: then it is believed what it says of the hops before. */
+  readonly isTrusted: boolean;
   /** False for requests that met no experiment: their `x-assay-*` headers are not ours. */
   readonly isMatched: boolean;
   /** Null for requests that are no predictions. */
@@ -67,11 +140,13 @@ export interface ForwardedRequest {
 
 /**
  * The request headers a model server gets: the caller's without hop-by-hop fields, Host, Content-Length (both are made
- * anew for the connection) and Expect (answered here), with `x-forwarded-*` completed.
+ * anew for the connection) and Expect (answered here), with `x-forwarded-*` completed, or made anew for a caller that is
+ * not trusted with them.
  */
 export function requestHeaders(headers: RawHeaders, forwarded: ForwardedRequest): string[] {
-  const named = namedInConnection(headers);
+  const { remoteAddress, isTrusted, isMatched, prediction } = forwarded;
   const passed: string[] = [];
+  let named: Set<string> | null = null;
   let forwardedFor = '';
   let host = '';
   let hasProto = false;
@@ -79,41 +154,50 @@ export function requestHeaders(headers: RawHeaders, forwarded: ForwardedRequest)
   for (let at = 0; at < headers.length; at += 2) {
     const written = headers[at]!;
     const value = headers[at + 1]!;
-    const name = written.toLowerCase();
-    if (name === 'host') host = value;
-    if (name === 'host' || name === 'content-length' || name === 'expect' || hopByHop.has(name)) continue;
-    if (named?.has(name)) continue;
-    if (name === 'x-forwarded-for') {
-      forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
-      continue;
+    const rule = ruleOf(written);
+    if (rule !== 'pass') {
+      if (rule === 'host') host = value;
+      else if (rule === 'connection') named = namedInConnection(value, named);
+      if (rule === 'host' || rule === 'connection' || rule === 'stop' || rule === 'remade') continue;
+      if (rule === 'own') {
+        if (isMatched) continue;
+      } else if (rule === 'request-id') {
+        if (prediction !== null) continue;
+      } else {
+        if (!isTrusted) continue;
+        if (rule === 'forwarded-for') {
+          forwardedFor = forwardedFor === '' ? value : `${forwardedFor}, ${value}`;
+          continue;
+        }
+        if (rule === 'forwarded-proto') hasProto = true;
+        else if (rule === 'forwarded-host') hasForwardedHost = true;
+      }
     }
-    if (forwarded.isMatched && name.startsWith(ownPrefix)) continue;
-    if (forwarded.prediction !== null && name === 'x-request-id') continue;
-    if (name === 'x-forwarded-proto') hasProto = true;
-    if (name === 'x-forwarded-host') hasForwardedHost = true;
     passed.push(written, value);
   }
-  const { remoteAddress } = forwarded;
-  passed.push('x-forwarded-for', forwardedFor === '' ? remoteAddress : `${forwardedFor}, ${remoteAddress}`);
-  if (!hasProto) passed.push('x-forwarded-proto', forwarded.proto);
-  if (!hasForwardedHost && host !== '') passed.push('x-forwarded-host', host);
-  if (forwarded.prediction !== null) {
-    const { experiment, predictionId, requestId } = forwarded.prediction;
-    passed.push('x-request-id', requestId, 'x-assay-experiment', experiment, 'x-assay-prediction-id', predictionId);
+  const sent = named === null ? passed : dropNamed(passed, named);
+  sent.push('x-forwarded-for', forwardedFor === '' ? remoteAddress : `${forwardedFor}, ${remoteAddress}`);
+  if (!hasProto) sent.push('x-forwarded-proto', forwarded.proto);
+  if (!hasForwardedHost && host !== '') sent.push('x-forwarded-host', host);
+  if (prediction !== null) {
+    const { experiment, predictionId, requestId } = prediction;
+    sent.push('x-request-id', requestId, 'x-assay-experiment', experiment, 'x-assay-prediction-id', predictionId);
   }
-  return passed;
+  return sent;
 }
 
 /** The reply headers a caller gets: the model server's without hop-by-hop fields and, under an experiment, without our own names. */
 export function replyHeaders(headers: RawHeaders, underExperiment: boolean): string[] {
-  const named = namedInConnection(headers);
   const passed: string[] = [];
+  let named: Set<string> | null = null;
   for (let at = 0; at < headers.length; at += 2) {
     const written = headers[at]!;
-    const name = written.toLowerCase();
-    if (hopByHop.has(name) || named?.has(name)) continue;
-    if (underExperiment && (name === 'x-request-id' || name.startsWith(ownPrefix))) continue;
-    passed.push(written, headers[at + 1]!);
+    const value = headers[at + 1]!;
+    const rule = ruleOf(written);
+    if (rule === 'connection') named = namedInConnection(value, named);
+    if (rule === 'connection' || rule === 'stop') continue;
+    if (underExperiment && (rule === 'request-id' || rule === 'own')) continue;
+    passed.push(written, value);
   }
-  return passed;
+  return named === null ? passed : dropNamed(passed, named);
 }

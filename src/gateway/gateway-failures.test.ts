@@ -1,6 +1,7 @@
 // Whatever a variant does wrong, the caller gets the control's answer and the record tells the whole story.
+import type { Socket } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
-import type { RoutedExperiment } from '../experiment/index.ts';
+import { defaultResilience, type RoutedExperiment } from '../experiment/index.ts';
 import {
   call,
   callRaw,
@@ -30,6 +31,18 @@ async function beside(url: string, more: Partial<Parameters<typeof variant>[2] &
 const headOf = (length: number, type = 'application/json'): string =>
   `HTTP/1.1 200 OK\r\ncontent-type: ${type}\r\ncontent-length: ${length}\r\n\r\n`;
 
+/** Writes, and resets the connection once the bytes are on their way. */
+const breakAfter = (socket: Socket, text: string): void => {
+  socket.write(text, () => setTimeout(() => socket.resetAndDestroy(), 20));
+};
+
+/** Never silent for long, and never done: only a deadline for the whole attempt ends it. */
+const drip = (socket: Socket): void => {
+  socket.write(headOf(1000));
+  const timer = setInterval(() => socket.write('x'), 10);
+  socket.on('close', () => clearInterval(timer));
+};
+
 describe('a candidate that fails is replaced by the control:', () => {
   const raw = (speak: Parameters<typeof startRawModel>[0]) => async () => (await startRawModel(speak)).url;
   const http = (answer: Parameters<typeof startModel>[0]) => async () => (await startModel(answer)).url;
@@ -43,6 +56,14 @@ describe('a candidate that fails is replaced by the control:', () => {
     ['it answers 500', http((_asked, res) => json(res, { error: 'x' }, 500)), 'status', 500],
     ['it answers 503 without end', http((_asked, res) => void res.writeHead(503).write('x')), 'status', 503],
     ['it does not speak HTTP', raw((socket) => socket.end('SSH-2.0-OpenSSH_9.2\r\n')), 'malformed-reply', null],
+    [
+      'it resets in the middle of its head',
+      raw((socket) => breakAfter(socket, 'HTTP/1.1 200 OK\r\ncont')),
+      'reset',
+      null,
+    ],
+    ['it resets after its head', raw((socket) => breakAfter(socket, headOf(10))), 'reset', 200],
+    ['it drips a byte at a time', raw(drip), 'timeout', 200],
     [
       'it sends a head beyond all measure',
       raw((socket) => socket.end(`HTTP/1.1 200 OK\r\nx: ${'y'.repeat(100_000)}\r\n\r\n`)),
@@ -123,7 +144,11 @@ describe('a candidate that fails is replaced by the control:', () => {
   it('it dies under load and comes back', async () => {
     const sound = await control();
     let candidate = await startModel((_asked, res) => json(res, { from: 'candidate' }));
-    const rig = await openRig([experiment([variant('control', sound.url), variant('candidate', candidate.url)])]);
+    const rig = await openRig([
+      experiment([variant('control', sound.url), variant('candidate', candidate.url)], {
+        resilience: { ...defaultResilience, ejection: null },
+      }),
+    ]);
     const burst = (count: number) =>
       Promise.all(Array.from({ length: count }, () => call(`${rig.url}/predict`, { body: { x: 1 }, headers: user })));
     const before = await burst(20);
@@ -289,7 +314,7 @@ describe('the experiment side cannot hurt the control path:', () => {
 
   it('an evidence log that throws costs records, never replies', async () => {
     for (const durability of ['after-reply', 'before-reply'] as const) {
-      const evidence = { append: broken, appendDurable: () => Promise.reject(new Error('planted')) };
+      const evidence = { append: broken, appendDurable: () => Promise.reject(new Error('planted')), status: broken };
       const { rig, variants } = await served({}, { evidence, durability });
       expect(variants).toEqual(['candidate', 'candidate', 'candidate']);
       await rig.records();

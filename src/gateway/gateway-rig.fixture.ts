@@ -9,10 +9,20 @@ import {
   type Socket,
 } from 'node:net';
 import { createMemoryEvidenceLog } from '../adapters/memory-evidence-log.ts';
+import { createRawUpstream } from '../adapters/raw-upstream.ts';
 import { createUndiciUpstream } from '../adapters/undici-upstream.ts';
+import { createCredentials, withCredentials } from '../adapters/upstream-credentials.ts';
 import type { LogRecord, PredictionEndRecord, PredictionRecord } from '../evidence/index.ts';
-import type { RoutedExperiment, RoutingSnapshot, Variant } from '../experiment/index.ts';
-import { createGateway, type Gateway, type GatewayOptions, gatewayServerOptions, type RoutingSource } from './index.ts';
+import type { RoutedExperiment, RoutingSnapshot, UpstreamSpec, Variant } from '../experiment/index.ts';
+import {
+  createFastFront,
+  createGateway,
+  createNodeFront,
+  type FrontOptions,
+  type Gateway,
+  type GatewayOptions,
+  type RoutingSource,
+} from './index.ts';
 
 /** Everything opened by a test file; closed by `closeAll`. */
 const opened: (() => Promise<void>)[] = [];
@@ -60,7 +70,7 @@ export type Answer = (asked: Asked, res: ServerResponse, req: IncomingMessage) =
 /** A model server that reads the whole request and then answers. */
 export async function startModel(answer: Answer, port = 0): Promise<ModelServer> {
   const asked: Asked[] = [];
-  const server = createServer((req, res) => {
+  const server = createServer({ maxHeaderSize: 128 * 1024 }, (req, res) => {
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('error', () => {});
@@ -167,6 +177,7 @@ export interface Rig {
 export async function openRig(
   experiments: readonly RoutedExperiment[],
   more: Partial<GatewayOptions> = {},
+  frontOptions: FrontOptions & { readonly kind?: 'node' | 'fast' } = {},
 ): Promise<Rig> {
   let revision = 1;
   const snapshotOf = (list: readonly RoutedExperiment[]): RoutingSnapshot => ({
@@ -188,7 +199,11 @@ export async function openRig(
   const evidence = createMemoryEvidenceLog({ now });
   const counts = new Map<string, number>();
   const faults: string[] = [];
-  const upstream = createUndiciUpstream();
+  const onFault = (message: string): void => void faults.push(`credentials-missing: ${message}`);
+  const secrets = createCredentials({ environment: process.env, onFault, rereadMs: 20 });
+  const pools = createUndiciUpstream({ onFault });
+  const isFast = (frontOptions.kind ?? process.env.ASSAY_TEST_FRONT) === 'fast';
+  const upstream = withCredentials(isFast ? createRawUpstream({ otherwise: pools }) : pools, secrets);
   const gateway = createGateway({
     routing,
     upstream,
@@ -204,9 +219,11 @@ export async function openRig(
     createId: () => randomBytes(12).toString('base64url'),
     ...more,
   });
-  const { port, close } = await listening(createServer(gatewayServerOptions, gateway.handle));
+  const front = (isFast ? createFastFront : createNodeFront)(gateway.handle, frontOptions);
+  await new Promise<void>((resolve) => front.server.listen(0, '127.0.0.1', resolve));
+  const { port } = front.server.address() as AddressInfo;
   opened.push(async () => {
-    await close();
+    await front.close();
     await gateway.drain();
     await upstream.close();
   });
@@ -286,4 +303,16 @@ export function callRaw(port: number, bytes: string, quietMs = 150): Promise<str
     socket.on('error', reject);
     socket.on('close', () => resolve(text));
   });
+}
+
+/** A gateway with two variants on one server that answers every request the same. */
+export async function twoOn(
+  upstream: Partial<UpstreamSpec>,
+  more: Partial<RoutedExperiment> = {},
+  answer: unknown = { ok: true },
+): Promise<{ readonly model: ModelServer; readonly rig: Rig }> {
+  const model = await startModel((_asked, res) => json(res, answer));
+  const variants = [variant('a', model.url, { upstream }), variant('b', model.url, { upstream })];
+  const rig = await openRig([experiment(variants, more)]);
+  return { model, rig };
 }

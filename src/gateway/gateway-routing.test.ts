@@ -110,7 +110,10 @@ describe('matching', () => {
       );
     }
     expect(
-      await callRaw(rig.port, 'GET http://models.example/abs HTTP/1.1\r\nHost: wrong\r\nConnection: close\r\n\r\n'),
+      await callRaw(
+        rig.port,
+        'GET http://models.example/abs HTTP/1.1\r\nHost: models.example\r\nConnection: close\r\n\r\n',
+      ),
     ).toContain('"host"');
     expect((await rig.predictions()).map((record) => record.experiment)).toEqual([
       'long',

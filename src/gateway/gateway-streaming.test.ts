@@ -178,7 +178,7 @@ describe('long bodies', () => {
       };
       pump();
     });
-    const rig = await openRig([experiment([variant('a', model.url), variant('b', model.url, { timeoutMs: 500 })])]);
+    const rig = await openRig([experiment([variant('a', model.url), variant('b', model.url, { timeoutMs: 1500 })])]);
     let received = 0;
     const stalled = await new Promise<number>((resolve, reject) => {
       const req = request(`${rig.url}/predict`, { method: 'POST', headers: user, agent: false }, (res) => {
@@ -190,7 +190,7 @@ describe('long bodies', () => {
           res.on('end', () => resolve(before));
           res.on('error', reject);
           res.resume();
-        }, 1500);
+        }, 2200);
       });
       req.on('error', reject);
       req.end('{}');
@@ -284,6 +284,7 @@ describe('durability before-reply', () => {
     const log = createMemoryEvidenceLog({ now: Date.now });
     const evidence = {
       append: log.append,
+      status: log.status,
       appendDurable: async (records: Parameters<typeof log.appendDurable>[0]) => {
         await sleep(40);
         await log.appendDurable(records);

@@ -2,13 +2,16 @@
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Json } from '../evidence/index.ts';
 import { headerOf, type RawHeaders } from './forward-headers.ts';
+import { type GrpcMessage, grpcKind, readGrpcMessage } from './grpc-message.ts';
 
 /** Largest body looked into after decompression, bytes: a small compressed body must not become a large one here. */
 const maxDecodedBytes = 4 * 1024 * 1024;
 
 /** A body that may be JSON. */
 export interface JsonBody {
-  /** The parsed document; undefined when the body is absent, encoded in an unknown way, too large or no JSON. A key that stands twice counts as its last. */
+  /** The bytes of the JSON part, unpacked; null when the body is absent, encoded in an unknown way or too large. They need not be sound JSON. */
+  json(): Buffer | null;
+  /** The parsed document; undefined when there is none. A key that stands twice counts as its last. */
   document(): Json | undefined;
   /** What follows the JSON part of an Open Inference Protocol binary body; null when there is none. */
   binary(): Buffer | null;
@@ -16,29 +19,84 @@ export interface JsonBody {
 
 /** A body as JSON, read lazily. @param bytes null when there is no body or it was not kept. */
 export function createJsonBody(headers: RawHeaders, bytes: Buffer | null): JsonBody {
-  let read: { readonly document: Json | undefined; readonly binary: Buffer | null } | null = null;
-  const look = (): { readonly document: Json | undefined; readonly binary: Buffer | null } => {
-    read ??= readBody(headers, bytes);
-    return read;
+  const kind = grpcKind(headerOf(headers, 'content-type'));
+  if (kind !== null) return grpcBody(() => (bytes === null ? null : readGrpcMessage(kind, bytes)));
+  let parts: BodyParts | null = null;
+  let parsed: { readonly document: Json | undefined } | null = null;
+  const look = (): BodyParts => {
+    parts ??= splitBody(headers, bytes);
+    return parts;
   };
-  return { document: () => look().document, binary: () => look().binary };
+  return {
+    json: () => look().json,
+    document: () => {
+      parsed ??= { document: parseJson(look().json) };
+      return parsed.document;
+    },
+    binary: () => look().binary,
+  };
 }
 
-function readBody(headers: RawHeaders, bytes: Buffer | null): { document: Json | undefined; binary: Buffer | null } {
-  const nothing = { document: undefined, binary: null };
-  if (bytes === null || bytes.length === 0) return nothing;
+/** A gRPC message read as the JSON it stands for. */
+function grpcBody(read: () => GrpcMessage | null): JsonBody {
+  let message: { readonly read: GrpcMessage | null } | null = null;
+  let text: { readonly json: Buffer | null } | null = null;
+  const look = (): GrpcMessage | null => {
+    message ??= { read: read() };
+    return message.read;
+  };
+  return {
+    json: () => {
+      const document = look()?.document;
+      text ??= { json: document === undefined ? null : Buffer.from(JSON.stringify(document)) };
+      return text.json;
+    },
+    document: () => look()?.document,
+    binary: () => look()?.binary ?? null,
+  };
+}
+
+interface BodyParts {
+  readonly json: Buffer | null;
+  readonly binary: Buffer | null;
+}
+
+function splitBody(headers: RawHeaders, bytes: Buffer | null): BodyParts {
+  if (bytes === null || bytes.length === 0) return { json: null, binary: null };
   try {
-    const decoded = decode(bytes, headerOf(headers, 'content-encoding'));
-    if (decoded === null) return nothing;
+    const decoded = decodeBody(bytes, headerOf(headers, 'content-encoding'));
+    if (decoded === null) return { json: null, binary: null };
     const jsonBytes = jsonLength(headers, decoded.length);
-    const text = decoded.subarray(0, jsonBytes);
     return {
-      document: JSON.parse(text.toString('utf8')) as Json,
+      json: decoded.subarray(0, jsonBytes),
       binary: jsonBytes < decoded.length ? decoded.subarray(jsonBytes) : null,
     };
   } catch {
-    return nothing;
+    return { json: null, binary: null };
   }
+}
+
+function parseJson(bytes: Buffer | null): Json | undefined {
+  if (bytes === null || bytes.length === 0) return undefined;
+  try {
+    return JSON.parse(bytes.toString('utf8')) as Json;
+  } catch {
+    return undefined;
+  }
+}
+
+/** True when the bytes begin and end as a JSON object does. */
+export function isJsonObject(bytes: Buffer | null): boolean {
+  if (bytes === null) return false;
+  let from = 0;
+  let to = bytes.length - 1;
+  while (from < to && isWhite(bytes[from]!)) from += 1;
+  while (to > from && isWhite(bytes[to]!)) to -= 1;
+  return bytes[from] === 0x7b && bytes[to] === 0x7d;
+}
+
+function isWhite(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
 /** Triton's binary tensor extension names the length of the JSON part in a header; 0 means no JSON at all. */
@@ -49,7 +107,8 @@ function jsonLength(headers: RawHeaders, total: number): number {
   return Number.isInteger(length) && length >= 0 && length <= total ? length : total;
 }
 
-function decode(bytes: Buffer, encoding: string | undefined): Buffer | null {
+/** The bytes without their content encoding; null for an encoding nobody here knows. @throws when they are broken or become too large. */
+export function decodeBody(bytes: Buffer, encoding: string | undefined): Buffer | null {
   const options = { maxOutputLength: maxDecodedBytes };
   switch (encoding?.trim().toLowerCase()) {
     case undefined:

@@ -30,7 +30,8 @@ export interface UpstreamHandler {
 }
 
 export interface UpstreamFailure {
-  readonly kind: 'timeout' | 'connect' | 'reset' | 'malformed-reply' | 'aborted';
+  /** `credentials`: a secret or certificate that belongs to it is not there; nothing was sent. */
+  readonly kind: 'timeout' | 'connect' | 'reset' | 'malformed-reply' | 'aborted' | 'credentials';
   readonly message: string;
 }
 
@@ -44,5 +45,51 @@ export interface Upstream {
   dispatch(variant: Variant, request: UpstreamRequest, handler: UpstreamHandler): UpstreamAttempt;
   /** Forgets pools of upstreams that no longer appear, once they are idle. */
   retain(variants: readonly Variant[]): void;
+  close(): Promise<void>;
+}
+
+/** One body as it is kept. */
+export interface KeptBody {
+  /** Only what is needed to read the body again: content-type, inference-header-content-length. */
+  readonly headers: { readonly [name: string]: string };
+  /** As text, or base64 where the bytes are no UTF-8; null when there was none or it was left out. */
+  readonly text: string | null;
+  readonly encoding: 'utf8' | 'base64';
+  /** Length before it was cut, bytes, without content encoding. */
+  readonly bytes: number;
+  readonly isCut: boolean;
+  /** How many values were redacted. */
+  readonly redacted: number;
+  /** Why it was left out whole: it could not be read far enough to be redacted; null when it was not. */
+  readonly omitted: string | null;
+}
+
+/** Request and reply of one sampled prediction. */
+export interface KeptExchange {
+  readonly v: 1;
+  /** Arrival of the request, epoch milliseconds. */
+  readonly timeMs: number;
+  readonly namespace: string;
+  readonly experiment: string;
+  readonly predictionId: string;
+  /** The variant that answered. */
+  readonly variant: string;
+  readonly method: string;
+  /** Path and query as the caller sent them. */
+  readonly path: string;
+  /** As the caller sent it, before any edit for a variant. */
+  readonly request: KeptBody;
+  readonly status: number;
+  /** As the caller got it. */
+  readonly reply: KeptBody;
+  /** Of the attempt that answered, milliseconds. */
+  readonly latencyMs: number;
+}
+
+/** Where sampled bodies are kept. Implementation: adapters/file-body-store.ts. */
+export interface BodyStore {
+  /** Takes an exchange or drops it and counts that; never throws, never waits. @param retentionMs when it must be gone, counted from now. */
+  add(exchange: KeptExchange, retentionMs: number): void;
+  /** Writes what it has taken. */
   close(): Promise<void>;
 }

@@ -1,6 +1,7 @@
 // How does one exchange stand in the log? Builds record v1 from what the gateway saw, off the hot path.
-import type { Attempt, Observer, PredictionEndRecord, PredictionRecord } from '../evidence/index.ts';
+import type { Attempt, Json, NewRecord, Observer, PredictionEndRecord, PredictionRecord } from '../evidence/index.ts';
 import type { Admission } from './admission.ts';
+import { type Batch, findBatch, maxBatchRows } from './batch-rows.ts';
 import type { CapturedReply, CaptureSource } from './capture.ts';
 
 /** What an exchange knows when it is written down. */
@@ -19,62 +20,108 @@ export interface Exchanged {
   /** Milliseconds; null while a stream is open. */
   readonly callerMs: number | null;
   readonly streaming: boolean;
+  /** What the protocol itself tells of the reply, such as tokens; null for nothing. Declared captures of the same name win. */
+  readonly figures: (() => { readonly [name: string]: Json }) | null;
 }
 
 const nothing: CapturedReply = { prediction: null, captured: {} };
 
-/** The record of a request that met an experiment. Captures that yield nothing are counted, never invented. */
-export function predictionRecord(exchanged: Exchanged, observer: Observer): PredictionRecord {
-  const { admission, arrivedMs, request, reply, ...seen } = exchanged;
+/**
+ * The records of a request that met an experiment: one, or one for each row of a batch whose reply is known. Captures that
+ * yield nothing are counted, never invented.
+ */
+export function predictionRecords(exchanged: Exchanged, observer: Observer): readonly PredictionRecord[] {
+  const { admission, request, reply } = exchanged;
   const { routed, side } = admission.experiment;
   const missing = missingCounter(routed.name, observer);
-  const { prediction, captured } = captureReply(exchanged, observer);
+  const batch = batchOf(exchanged, observer);
+  if (batch.kind === 'rows' && side !== null && reply !== null) {
+    const contexts = side.captures.contexts(request, batch, missing);
+    return side.captures
+      .replies(reply, batch, missing)
+      .map((captured, row) => ({ ...recordOf(exchanged, row), context: contexts[row]!, ...captured }));
+  }
+  const context = side === null ? {} : side.captures.context(request, missing);
+  return [{ ...recordOf(exchanged, 0), context, ...captureReply(exchanged, batch, missing) }];
+}
+
+/**
+ * The records that complete a streamed prediction: the end of its first row, and the further rows of a batch whole, because
+ * only the end of the reply tells that there are any.
+ *
+ * @param end `timeMs` epoch milliseconds, `attempt` the finished one.
+ */
+export function predictionEndRecords(
+  exchanged: Exchanged,
+  end: { readonly timeMs: number; readonly attempt: Attempt; readonly observer: Observer },
+): readonly NewRecord[] {
+  const { admission, predictionId, arrivedMs } = exchanged;
+  const { routed } = admission.experiment;
+  const [first, ...others] = predictionRecords(exchanged, end.observer);
+  const ending: PredictionEndRecord = {
+    kind: 'prediction-end',
+    timeMs: end.timeMs,
+    namespace: routed.namespace,
+    predictionId,
+    row: 0,
+    callerMs: end.timeMs - arrivedMs,
+    attempt: end.attempt,
+    prediction: first!.prediction,
+    captured: first!.captured,
+  };
+  return [ending, ...others];
+}
+
+function recordOf(exchanged: Exchanged, row: number): Omit<PredictionRecord, 'context' | 'prediction' | 'captured'> {
+  const { admission } = exchanged;
+  const { routed } = admission.experiment;
   return {
     kind: 'prediction',
-    timeMs: arrivedMs,
+    timeMs: exchanged.arrivedMs,
     namespace: routed.namespace,
     experiment: routed.name,
     revision: routed.revision,
     epoch: routed.epoch,
-    predictionId: seen.predictionId,
-    requestId: seen.requestId,
-    row: 0,
+    predictionId: exchanged.predictionId,
+    requestId: exchanged.requestId,
+    row,
     unit: admission.unit,
     assigned: admission.assigned.name,
-    served: seen.served,
+    served: exchanged.served,
     reason: admission.reason,
     propensity: admission.propensity,
-    attempts: seen.attempts,
-    context: side === null ? {} : side.captures.context(request, missing),
-    prediction,
-    captured,
-    status: seen.status,
-    callerMs: seen.callerMs,
-    streaming: seen.streaming,
+    attempts: exchanged.attempts,
+    status: exchanged.status,
+    callerMs: exchanged.callerMs,
+    streaming: exchanged.streaming,
   };
 }
 
-/** The record that completes a streamed prediction. @param end `timeMs` epoch milliseconds, `attempt` the finished one. */
-export function predictionEndRecord(
-  exchanged: Exchanged,
-  end: { readonly timeMs: number; readonly attempt: Attempt; readonly observer: Observer },
-): PredictionEndRecord {
-  return {
-    kind: 'prediction-end',
-    timeMs: end.timeMs,
-    namespace: exchanged.admission.experiment.routed.namespace,
-    predictionId: exchanged.predictionId,
-    row: 0,
-    callerMs: end.timeMs - exchanged.arrivedMs,
-    attempt: end.attempt,
-    ...captureReply(exchanged, end.observer),
-  };
+type FoundBatch =
+  | { readonly kind: 'none' }
+  | ({ readonly kind: 'rows' } & Batch)
+  | { readonly kind: 'too-large'; readonly rows: number };
+
+function batchOf({ admission, request, reply }: Exchanged, observer: Observer): FoundBatch {
+  const { routed } = admission.experiment;
+  if (reply === null) return { kind: 'none' };
+  const batch = findBatch(admission.assigned.upstream.protocol, request.body, reply.body);
+  if (batch === null) return { kind: 'none' };
+  if (batch.rows <= maxBatchRows) return { kind: 'rows', ...batch };
+  observer.count('batch_too_large', { experiment: routed.name });
+  return { kind: 'too-large', rows: batch.rows };
 }
 
-function captureReply({ admission, reply }: Exchanged, observer: Observer): CapturedReply {
-  const { side, routed } = admission.experiment;
-  if (side === null || reply === null) return nothing;
-  return side.captures.reply(reply, missingCounter(routed.name, observer));
+function captureReply(
+  { admission, reply, figures }: Exchanged,
+  batch: FoundBatch,
+  missing: (capture: string) => void,
+): CapturedReply {
+  const { side } = admission.experiment;
+  if (side === null) return nothing;
+  const { prediction, captured } = reply === null ? nothing : side.captures.reply(reply, missing);
+  const rows = batch.kind === 'too-large' ? { batch_rows: batch.rows } : {};
+  return { prediction, captured: { ...figures?.(), ...captured, ...rows } };
 }
 
 function missingCounter(experiment: string, observer: Observer): (capture: string) => void {

@@ -1,17 +1,17 @@
 // What did the caller send? Buffers a request body up to a limit; the same bytes can then be sent to a second variant.
 import type { IncomingMessage } from 'node:http';
+import type { BodyLimit, RequestBody } from './caller.ts';
+import { isHttp2 } from './http2-caller.ts';
 
-/** How reading ended. A caller that went away is told apart by the response's close event, so it needs no case here. */
-export type RequestBody = { readonly kind: 'body'; readonly bytes: Buffer | null } | { readonly kind: 'too-large' };
-
-/** Reads the body and calls `done` once; never, when the caller goes away first. @param limit bytes. */
-export function readRequestBody(req: IncomingMessage, limit: number, done: (body: RequestBody) => void): void {
+/** Reads the body and calls `done` once; never, when the caller goes away first. */
+export function readRequestBody(req: IncomingMessage, limit: BodyLimit, done: (body: RequestBody) => void): void {
   const announced = req.headers['content-length'];
-  if (req.headers['transfer-encoding'] === undefined && (announced === undefined || announced === '0')) {
+  const endsWithHead = isHttp2(req) ? req.stream.endAfterHeaders : req.headers['transfer-encoding'] === undefined;
+  if (endsWithHead && (announced === undefined || announced === '0')) {
     done({ kind: 'body', bytes: null });
     return;
   }
-  if (announced !== undefined && Number(announced) > limit) {
+  if (announced !== undefined && Number(announced) > limit.maxBytes) {
     done({ kind: 'too-large' });
     return;
   }
@@ -19,7 +19,7 @@ export function readRequestBody(req: IncomingMessage, limit: number, done: (body
   let length = 0;
   const onData = (chunk: Buffer): void => {
     length += chunk.length;
-    if (length > limit) {
+    if (length > limit.maxBytes || !limit.take(chunk.length)) {
       req.off('data', onData);
       req.off('end', onEnd);
       done({ kind: 'too-large' });
@@ -36,7 +36,7 @@ export function readRequestBody(req: IncomingMessage, limit: number, done: (body
 }
 
 /** How long a refused upload is still read, so that its sender sees the answer instead of a reset connection. */
-const lingerMs = 1000;
+export const lingerMs = 1000;
 
 /** Reads and forgets the rest of a refused body for a moment, then calls `done`. */
 export function discardBody(req: IncomingMessage, done: () => void): void {

@@ -3,17 +3,24 @@ import type { EvidenceLog, NewRecord, Observer } from '../evidence/index.ts';
 
 /** Takes records off the hot path. */
 export interface Recorder {
-  /** Queues a record that is built later; `make` may throw. */
-  add(make: () => NewRecord): void;
-  /** Builds and writes a record now; resolves when it is durable or has been given up, never rejects. */
-  addDurable(make: () => NewRecord): Promise<void>;
+  /** Queues records that are built later; `make` may throw. */
+  add(make: MakeRecords): void;
+  /** Builds and writes records now; resolves when they are durable or have been given up, never rejects. */
+  addDurable(make: MakeRecords): Promise<void>;
   /** Hands over everything queued, and resolves when no durable write is under way. */
   flush(): Promise<void>;
+  /** Why the log keeps nothing now, for an operator; null while it does. */
+  fault(): string | null;
 }
 
+type MakeRecords = () => NewRecord | readonly NewRecord[];
+
 /** A recorder for one gateway. */
-export function createRecorder(evidence: Pick<EvidenceLog, 'append' | 'appendDurable'>, observer: Observer): Recorder {
-  let queue: (() => NewRecord)[] = [];
+export function createRecorder(
+  evidence: Pick<EvidenceLog, 'append' | 'appendDurable' | 'status'>,
+  observer: Observer,
+): Recorder {
+  let queue: MakeRecords[] = [];
   const underWay = new Set<Promise<void>>();
 
   const lose = (cause: unknown, count: number): void => {
@@ -21,11 +28,13 @@ export function createRecorder(evidence: Pick<EvidenceLog, 'append' | 'appendDur
     observer.fault('evidence-not-durable', `${count} records could not be handed to the evidence log`, cause);
   };
 
-  const build = (makes: readonly (() => NewRecord)[]): NewRecord[] => {
+  const build = (makes: readonly MakeRecords[]): NewRecord[] => {
     const records: NewRecord[] = [];
     for (const make of makes) {
       try {
-        records.push(make());
+        const made = make();
+        if ('kind' in made) records.push(made);
+        else records.push(...made);
       } catch (cause) {
         lose(cause, 1);
       }
@@ -66,6 +75,13 @@ export function createRecorder(evidence: Pick<EvidenceLog, 'append' | 'appendDur
     async flush() {
       write();
       await Promise.all(underWay);
+    },
+    fault() {
+      try {
+        return evidence.status().fault;
+      } catch (cause) {
+        return `the evidence log does not answer: ${cause instanceof Error ? cause.message : String(cause)}`;
+      }
     },
   };
 }

@@ -1,6 +1,8 @@
 // Is this reply one that its protocol allows? A cheap look at both ends of a buffered body; it does not parse what looks sound.
 import type { Variant } from '../experiment/index.ts';
 import { headerOf, type RawHeaders } from './forward-headers.ts';
+import { grpcKind } from './grpc-message.ts';
+import { readFields } from './grpc-wire.ts';
 
 /** One buffered reply. */
 export interface BufferedReply {
@@ -19,15 +21,16 @@ export function isJsonType(contentType: string | undefined): boolean {
 }
 
 /**
- * True when a 2xx reply that must be JSON plainly is not: empty, cut off, or something else. An Open Inference
- * Protocol reply must be an object; plain JSON services may answer any JSON value. Encoded and binary bodies pass.
+ * True when a 2xx reply that must be JSON plainly is not: empty, cut off, or something else. A reply of the Open
+ * Inference Protocol or of TensorFlow Serving must be an object; plain JSON services may answer any JSON value. Encoded and binary bodies pass.
  */
 export function isMalformedReply(protocol: Variant['upstream']['protocol'], reply: BufferedReply): boolean {
   const { method, status, headers, body } = reply;
   if (status < 200 || status > 299 || status === 204 || status === 205 || method === 'HEAD') return false;
   const type = headerOf(headers, 'content-type');
-  const mustBeJson =
-    isJsonType(type) || (protocol === 'oip' && (type === undefined || /^text\/(html|plain)/i.test(type)));
+  if (grpcKind(type) === 'reply') return readFields(body) === null;
+  const mustBeObject = protocol === 'oip' || protocol === 'tensorflow';
+  const mustBeJson = isJsonType(type) || (mustBeObject && (type === undefined || /^text\/(html|plain)/i.test(type)));
   if (!mustBeJson) return false;
   const encoding = headerOf(headers, 'content-encoding');
   if (encoding !== undefined && encoding.toLowerCase() !== 'identity') return false;
@@ -36,7 +39,7 @@ export function isMalformedReply(protocol: Variant['upstream']['protocol'], repl
   const first = edge(body, 0, 1);
   const last = edge(body, body.length - 1, -1);
   if (first === openBrace) return last !== closeBrace;
-  if (protocol === 'oip') return true;
+  if (mustBeObject) return true;
   if (first === openBracket) return last !== closeBracket;
   try {
     JSON.parse(body.toString('utf8'));

@@ -3,14 +3,18 @@ import { type PreparedAssignment, prepareAssignment } from '../assignment/index.
 import type { Observer } from '../evidence/index.ts';
 import type { RoutedExperiment, RoutingSnapshot, Variant } from '../experiment/index.ts';
 import { type CaptureReader, createCaptureReader } from './capture.ts';
+import { isOpenAiPath } from './openai-request.ts';
+import type { SeldonTarget } from './seldon-headers.ts';
 import { createUnitReader, type UnitReader } from './unit-id.ts';
-import type { ModelPath } from './upstream-path.ts';
+import type { AskedPath, ModelPath } from './upstream-path.ts';
 
 /** How an experiment decides and what it captures; all that can go wrong in it stays on the experiment side. */
 interface ExperimentSide {
   readonly assignment: PreparedAssignment;
   readonly readUnit: UnitReader;
   readonly captures: CaptureReader;
+  /** Some variant writes into JSON bodies, so a request without one can be no part of the comparison. */
+  readonly editsJson: boolean;
 }
 
 /** One experiment, ready to serve. */
@@ -29,13 +33,19 @@ interface RouteKey {
   /** Lower case, without port. */
   readonly host: string;
   readonly model: ModelPath | null;
+  /** What a Seldon header names; goes before everything else. */
+  readonly seldon: SeldonTarget | null;
 }
 
 /** Look-ups for one snapshot. */
 export interface RoutingTable {
   readonly revision: number;
-  /** Most specific first: model name, then the longest path, then host. */
+  /** Most specific first: a name in Seldon's header, model name in the path, the longest path, host. */
   match(key: RouteKey): PreparedExperiment | null;
+  /** Experiments routed by the model that an OpenAI request names in its body; such a name goes before path and host. */
+  readonly bodyModels: ReadonlyMap<string, PreparedExperiment>;
+  /** True when some experiment is routed by an Open Inference Protocol model. */
+  readonly hasOipModels: boolean;
   /** Every variant of every experiment. */
   readonly variants: readonly Variant[];
 }
@@ -45,25 +55,39 @@ export function createTableBuilder(observer: Observer): (snapshot: RoutingSnapsh
   const prepared = new WeakMap<RoutedExperiment, PreparedExperiment>();
   return (snapshot) => {
     const models = new Map<string, PreparedExperiment>();
+    const bodyModels = new Map<string, PreparedExperiment>();
     const hosts = new Map<string, PreparedExperiment>();
+    const names = new Map<string, PreparedExperiment>();
     const paths: { readonly path: string; readonly experiment: PreparedExperiment }[] = [];
     for (const routed of snapshot.experiments) {
       const experiment = prepared.get(routed) ?? prepareExperiment(routed, observer);
       if (experiment === null) continue;
       prepared.set(routed, experiment);
       const { route } = routed;
-      if (route.kind === 'model') models.set(route.model, experiment);
-      else if (route.kind === 'host') hosts.set(route.host.toLowerCase(), experiment);
+      // Seldon's header knows no namespaces; the default one goes first, then whichever comes first.
+      if (!names.has(routed.name) || routed.namespace === 'default') names.set(routed.name, experiment);
+      if (route.kind === 'model') {
+        const speaksOpenAi = experiment.control.upstream.protocol === 'openai';
+        (speaksOpenAi ? bodyModels : models).set(route.model, experiment);
+      } else if (route.kind === 'host') hosts.set(route.host.toLowerCase(), experiment);
       else paths.push({ path: route.path.replace(/\/+$/, ''), experiment });
     }
     paths.sort((a, b) => b.path.length - a.path.length);
     return {
       revision: snapshot.revision,
       variants: snapshot.experiments.flatMap((routed) => routed.variants),
-      match({ path, host, model }) {
+      bodyModels,
+      hasOipModels: [...models.values()].some(({ control }) => control.upstream.protocol === 'oip'),
+      match({ path, host, model, seldon }) {
+        if (seldon !== null) {
+          const named = seldon.kind === 'experiment' ? names.get(seldon.name) : undefined;
+          const found = named ?? models.get(seldon.name);
+          if (found !== undefined) return found;
+        }
         if (model !== null) {
           const found = models.get(model.model);
-          if (found !== undefined) return found;
+          const speaksV1 = found?.control.upstream.protocol === 'tensorflow';
+          if (found !== undefined && speaksV1 === (model.api === 'v1')) return found;
         }
         for (const entry of paths) {
           const { length } = entry.path;
@@ -88,6 +112,7 @@ function prepareExperiment(routed: RoutedExperiment, observer: Observer): Prepar
       assignment: prepareAssignment(routed),
       readUnit: createUnitReader(routed.unit),
       captures: createCaptureReader(routed.capture),
+      editsJson: routed.variants.some(({ set }) => set?.json !== undefined),
     };
     return { routed, control, variants, side };
   } catch (cause) {
@@ -97,15 +122,24 @@ function prepareExperiment(routed: RoutedExperiment, observer: Observer): Prepar
 }
 
 const inference: ReadonlySet<string> = new Set(['/infer', '/generate', '/infer_stream', '/generate_stream']);
+const tensorflowVerbs: ReadonlySet<string> = new Set([':predict', ':classify', ':regress']);
 
 /**
  * True when the request asks for a prediction. Readiness, metadata, preflight and the like are answered by the control
  * and leave no record: a probe is nobody's exposure.
  */
-export function isPrediction(experiment: PreparedExperiment, method: string, model: ModelPath | null): boolean {
-  if (experiment.control.upstream.protocol === 'oip') {
-    return method === 'POST' && model !== null && inference.has(model.rest);
+export function isPrediction(experiment: PreparedExperiment, method: string, { path, model }: AskedPath): boolean {
+  switch (experiment.control.upstream.protocol) {
+    case 'oip':
+      return method === 'POST' && model !== null && inference.has(model.rest);
+    case 'tensorflow':
+      return method === 'POST' && model !== null && tensorflowVerbs.has(model.rest);
+    case 'mlflow':
+      return method === 'POST' && path.endsWith('/invocations');
+    case 'openai':
+      return method === 'POST' && isOpenAiPath(path);
+    case 'json':
+      if (experiment.routed.route.kind === 'model') return method === 'POST';
+      return method !== 'OPTIONS' && method !== 'HEAD' && method !== 'TRACE';
   }
-  if (experiment.routed.route.kind === 'model') return method === 'POST';
-  return method !== 'OPTIONS' && method !== 'HEAD' && method !== 'TRACE';
 }

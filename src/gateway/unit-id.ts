@@ -2,7 +2,8 @@
 import type { UnitRule, UnitSource } from '../experiment/index.ts';
 import { headerOf, type RawHeaders } from './forward-headers.ts';
 import type { JsonBody } from './json-body.ts';
-import { type JsonPath, parseJsonPath, readJsonPath } from './json-path.ts';
+import { parseJsonPath } from './json-path.ts';
+import { preparePath, scanJson } from './json-scan.ts';
 
 /** Longest unit id taken, in bytes of UTF-8; longer ones count as no id, so that a log line stays bounded. */
 const maxUnitIdBytes = 512;
@@ -12,12 +13,16 @@ type UnitId =
   | { readonly kind: 'unit'; readonly id: string }
   /** The request is its own unit. */
   | { readonly kind: 'request' }
-  | { readonly kind: 'none'; readonly cause: 'missing' | 'too-long' };
+  | { readonly kind: 'none'; readonly cause: NoUnitCause };
+
+/** `duplicate`: a key of its JSON path stands twice, so gateway and model server might read different ids. */
+export type NoUnitCause = 'missing' | 'too-long' | 'duplicate';
 
 /** Reads the unit id of one request; made once per experiment. */
 export type UnitReader = (headers: RawHeaders, body: JsonBody) => UnitId;
 
-type Reader = (headers: RawHeaders, body: JsonBody) => string | undefined;
+/** Null: the id is ambiguous. */
+type Reader = (headers: RawHeaders, body: JsonBody) => string | null | undefined;
 
 /**
  * The reader for a rule: sources in order, the first non-empty id wins.
@@ -27,9 +32,10 @@ export function createUnitReader(rule: UnitRule): UnitReader {
   if (rule.sources.some((source) => source.kind === 'request')) return () => ({ kind: 'request' });
   const readers = rule.sources.map(readerOf);
   return (headers, body) => {
-    let cause: 'missing' | 'too-long' = 'missing';
+    let cause: NoUnitCause = 'missing';
     for (const read of readers) {
       const id = read(headers, body);
+      if (id === null) return { kind: 'none', cause: 'duplicate' };
       if (id === undefined || id === '') continue;
       if (Buffer.byteLength(id) <= maxUnitIdBytes) return { kind: 'unit', id };
       cause = 'too-long';
@@ -51,19 +57,34 @@ function readerOf(source: UnitSource): Reader {
       return (headers) => headerText(headers, name) || cookieOf(headers, source.name);
     }
     case 'json': {
-      const path: JsonPath = parseJsonPath(source.path);
+      const path = preparePath(parseJsonPath(source.path));
       return (_headers, body) => {
-        const value = readJsonPath(body.document(), path);
-        if (typeof value === 'string') return value;
-        // Beyond 2^53 neighbouring ids would read as one; such ids must be sent as text.
-        return typeof value === 'number' && (Number.isSafeInteger(value) || !Number.isInteger(value))
-          ? String(value)
-          : undefined;
+        const bytes = body.json();
+        if (bytes === null) return undefined;
+        const place = scanJson(bytes, path);
+        if (place.kind === 'value') return idOf(bytes.toString('utf8', place.from, place.to));
+        return place.kind === 'duplicate' ? null : undefined;
       };
     }
     case 'request':
       return () => undefined;
   }
+}
+
+/** The id that a JSON value is: a text, or a number below 2^53 as JavaScript writes it. */
+function idOf(json: string): string | undefined {
+  if (json.startsWith('{') || json.startsWith('[')) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (typeof value === 'string') return value;
+  // Beyond 2^53 neighbouring ids would read as one; such ids must be sent as text.
+  return typeof value === 'number' && (Number.isSafeInteger(value) || !Number.isInteger(value))
+    ? String(value)
+    : undefined;
 }
 
 /** A header as text: the bytes are UTF-8 where they are valid UTF-8, so that an id is the same in a header and in JSON. */

@@ -10,10 +10,17 @@ const rewritten = (path: string, upstream: Partial<Variant['upstream']>, query =
 
 describe('a model path', () => {
   it.each([
-    ['/v2/models/m/infer', { model: 'm', version: null, rest: '/infer' }],
-    ['/v2/models/a%2Fb/versions/3/ready', { model: 'a/b', version: '3', rest: '/ready' }],
-    ['/v2/models/m', { model: 'm', version: null, rest: '' }],
-    ['/v2/models/m/versions/1', { model: 'm', version: '1', rest: '' }],
+    ['/v2/models/m/infer', { api: 'v2', model: 'm', rest: '/infer' }],
+    ['/v2/models/a%2Fb/versions/3/ready', { api: 'v2', model: 'a/b', rest: '/ready' }],
+    ['/v2/models/m', { api: 'v2', model: 'm', rest: '' }],
+    ['/v2/models/m/versions/1', { api: 'v2', model: 'm', rest: '' }],
+    ['/v1/models/m:predict', { api: 'v1', model: 'm', rest: ':predict' }],
+    ['/v1/models/m/versions/3:classify', { api: 'v1', model: 'm', rest: ':classify' }],
+    ['/v1/models/m/labels/stable:regress', { api: 'v1', model: 'm', rest: ':regress' }],
+    ['/v1/models/a%3Ab/metadata', { api: 'v1', model: 'a:b', rest: '/metadata' }],
+    ['/v1/models/m', { api: 'v1', model: 'm', rest: '' }],
+    ['/v1/models', null],
+    ['/v1/models/m/other', null],
     ['/v2/models/', null],
     ['/v2/models/%zz/infer', null],
     ['/v2/repository/models/m/load', null],
@@ -31,6 +38,14 @@ describe('a model path', () => {
     ['/v2/models/m/versions/9/infer', {}, '/v2/models/m/versions/9/infer'],
     ['/v2/models/m', { model: 'a/b', url: 'http://h:1/base/' }, '/base/v2/models/a%2Fb'],
     ['/v2/health/ready', { model: 'x', url: 'http://h:1/base' }, '/base/v2/health/ready'],
+    ['/v2/models/m/infer', { model: 'x', protocol: 'tensorflow' }, '/v2/models/m/infer'],
+    ['/v2/models/m/infer', { model: 'x', protocol: 'openai' }, '/v2/models/m/infer'],
+    ['/v1/models/m:predict', { model: 'x', protocol: 'tensorflow' }, '/v1/models/x:predict'],
+    ['/v1/models/m:predict', { model: 'x', version: '2', protocol: 'tensorflow' }, '/v1/models/x/versions/2:predict'],
+    ['/v1/models/m/versions/9:predict', { model: 'x', protocol: 'tensorflow' }, '/v1/models/x:predict'],
+    ['/v1/models/m/labels/l/metadata', { model: 'x', protocol: 'tensorflow' }, '/v1/models/x/metadata'],
+    ['/v1/models/m', { model: 'x', version: '2', protocol: 'tensorflow' }, '/v1/models/x/versions/2'],
+    ['/v1/models/m:predict', { model: 'x' }, '/v1/models/m:predict'],
   ])('%s goes to %o as %s', (path, upstream, expected) => {
     expect(rewritten(path, upstream)).toBe(expected);
     expect(rewritten(path, upstream, '?a=b')).toBe(`${expected}?a=b`);

@@ -1,25 +1,27 @@
-// Where does a request go at the model server? Parses Open Inference Protocol paths and rewrites them to a variant's model and version.
+// Where does a request go at the model server? Parses paths that name a model and rewrites them to a variant's model and version.
 import type { Variant } from '../experiment/index.ts';
 
-/** A path below `/v2/models/`. */
+/** A path that names a model. */
 export interface ModelPath {
+  /** `v2`: Open Inference Protocol, `/v2/models/...`; `v1`: TensorFlow Serving, `/v1/models/...`. */
+  readonly api: 'v1' | 'v2';
   /** Decoded name. */
   readonly model: string;
-  /** As written, still encoded; null when the path names none. */
-  readonly version: string | null;
-  /** What follows, with its leading slash: `/infer`, `/ready`, or empty for metadata. */
+  /** What follows name and version, with its leading slash or colon: `/infer`, `/ready`, `:predict`, or empty for metadata. */
   readonly rest: string;
 }
 
-const modelPath = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(\/.*)?$/;
+const oipPath = /^\/v2\/models\/([^/]+)(?:\/versions\/[^/]+)?(\/.*)?$/;
+const tensorflowPath = /^\/v1\/models\/([^/:]+)(?:\/(?:versions|labels)\/[^/:]+)?(:[a-z]+|\/metadata)?$/;
 
 /** The parts of a model path; null when it is none. @param path without query. */
 export function parseModelPath(path: string): ModelPath | null {
-  if (!path.startsWith('/v2/models/')) return null;
-  const found = modelPath.exec(path);
+  const api = path.startsWith('/v2/models/') ? 'v2' : path.startsWith('/v1/models/') ? 'v1' : null;
+  if (api === null) return null;
+  const found = (api === 'v2' ? oipPath : tensorflowPath).exec(path);
   if (found === null) return null;
   try {
-    return { model: decodeURIComponent(found[1]!), version: found[2] ?? null, rest: found[3] ?? '' };
+    return { api, model: decodeURIComponent(found[1]!), rest: found[2] ?? '' };
   } catch {
     return null;
   }
@@ -42,12 +44,16 @@ export interface AskedPath {
  */
 export function upstreamPath(asked: AskedPath, variant: Variant): string {
   const base = basePathOf(variant.upstream.url);
-  const { model, version } = variant.upstream;
-  if (asked.model === null || (model === undefined && version === undefined)) return base + asked.path + asked.query;
-  const name = encodeURIComponent(model ?? asked.model.model);
+  const { protocol, model, version } = variant.upstream;
+  const isRewritten = asked.model !== null && protocol === protocols[asked.model.api];
+  if (!isRewritten || (model === undefined && version === undefined)) return base + asked.path + asked.query;
+  const { api, rest } = asked.model!;
+  const name = encodeURIComponent(model ?? asked.model!.model);
   const named = version === undefined ? '' : `/versions/${encodeURIComponent(version)}`;
-  return `${base}/v2/models/${name}${named}${asked.model.rest}${asked.query}`;
+  return `${base}/${api}/models/${name}${named}${rest}${asked.query}`;
 }
+
+const protocols = { v1: 'tensorflow', v2: 'oip' } as const;
 
 const basePaths = new Map<string, string>();
 

@@ -2,8 +2,11 @@
 import type { Attempt } from '../evidence/index.ts';
 import type { Variant } from '../experiment/index.ts';
 import { headerOf, type RawHeaders } from './forward-headers.ts';
+import type { OpenAiCall } from './openai-request.ts';
 import type { UpstreamAttempt } from './ports.ts';
 import { isJsonType } from './reply-check.ts';
+import type { ReplyTap } from './reply-tap.ts';
+import type { GuardEntry } from './variant-guard.ts';
 
 /** A try and its state. */
 export interface VariantTry {
@@ -18,9 +21,19 @@ export interface VariantTry {
   mode: 'buffer' | 'stream';
   /** Nothing more of it matters: it failed, or its reply is complete. */
   isSettled: boolean;
+  /** As it stands in the record; null while it runs. */
+  attempt: Attempt | null;
+  /** How the variant's guard let it in. */
+  entry: GuardEntry;
+  /** True when it had less time than the variant's `timeoutMs`. */
+  isCutShort: boolean;
   /** To be aborted as soon as there is a handle. */
   isAbandoned: boolean;
   handle: UpstreamAttempt | null;
+  /** What its protocol made of the request; null for protocols that pass it as it is. */
+  call: OpenAiCall | null;
+  /** Reads the reply while it streams; null for replies nobody reads. */
+  tap: ReplyTap | null;
 }
 
 /** A try that begins now. */
@@ -34,8 +47,13 @@ export function startTry(variant: Variant, startedMs: number): VariantTry {
     bytes: 0,
     mode: 'buffer',
     isSettled: false,
+    attempt: null,
+    entry: 'normal',
+    isCutShort: false,
     isAbandoned: false,
     handle: null,
+    call: null,
+    tap: null,
   };
 }
 

@@ -1,0 +1,413 @@
+// How is one cleartext connection of the fast front read and answered? llhttp reads, one request at a time is answered, in the order they came.
+import type { Socket } from 'node:net';
+import type { CallerHandler } from './caller.ts';
+import { type ExchangeLine, FastExchange } from './fast-exchange.ts';
+import { refuseCoding } from './http-head.ts';
+import type { HttpParseError, HttpParser, HttpParsing, OnHead } from './http-parser.ts';
+
+/** What all connections of a front share. */
+export interface ConnectionDesk {
+  readonly handle: CallerHandler;
+  readonly parsing: HttpParsing;
+  readonly keepAliveLines: string;
+  /** Turns of the timeout check since the start, and how many of them each wait may take. */
+  readonly turns: {
+    now: number;
+    readonly idle: number;
+    readonly head: number;
+    readonly request: number;
+    readonly linger: number;
+  };
+  dateLine: string;
+  isStopped: boolean;
+  readonly takeParser: () => HttpParser;
+  readonly returnParser: (parser: HttpParser) => void;
+  readonly onClose: (connection: FastConnection) => void;
+}
+
+/** What a connection waits for; decides what its timeout does. */
+type Wait = 'first-byte' | 'idle' | 'head' | 'body' | 'nothing' | 'flush' | 'linger';
+
+const never = Number.POSITIVE_INFINITY;
+
+/** Status lines of refusals. */
+const reasons: Readonly<Record<number, string>> = {
+  400: '400 Bad Request',
+  408: '408 Request Timeout',
+  413: '413 Payload Too Large',
+  417: '417 Expectation Failed',
+  431: '431 Request Header Fields Too Large',
+  501: '501 Not Implemented',
+  505: '505 HTTP Version Not Supported',
+};
+
+/** Status for a request that cannot be read. */
+function statusOf(fault: HttpParseError): number {
+  if (fault.code === 'HPE_HEADER_OVERFLOW') return 431;
+  return fault.code === 'HPE_CHUNK_EXTENSIONS_OVERFLOW' ? 413 : 400;
+}
+
+/** One connection. */
+export class FastConnection implements ExchangeLine {
+  readonly #desk: ConnectionDesk;
+  readonly #socket: Socket;
+  #parser: HttpParser | null;
+  /** Header fields of a head that comes in parts. */
+  parts: string[] | null = null;
+  partsTarget = '';
+  /** Being received; may already be the one that is answered. */
+  #incoming: FastExchange | null = null;
+  /** Being answered. */
+  #current: FastExchange | null = null;
+  /** Received behind the current one. */
+  #waiting: FastExchange[] = [];
+  /** To be said once the requests before it are answered; nothing is read any more. */
+  #refusal: number | null = null;
+  /** The last one given to the gateway. */
+  #started: FastExchange | null = null;
+  #isStarting = false;
+  #isReading = true;
+  #hasMessage = false;
+  #wait: Wait = 'first-byte';
+  #deadline: number;
+  #remoteAddress: string | null = null;
+
+  constructor(socket: Socket, desk: ConnectionDesk) {
+    this.#desk = desk;
+    this.#socket = socket;
+    this.#deadline = desk.turns.now + desk.turns.head;
+    const parser = desk.takeParser();
+    parser.owner = this;
+    this.#parser = parser;
+    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    // A caller who closes its sending half has gone, as for every proxy that must not compute for nobody.
+    socket.on('end', () => this.#onEnd());
+    socket.on('drain', () => this.#current?.drained());
+    socket.on('error', ignore);
+    socket.on('close', () => this.#onClosed());
+  }
+
+  // --- ExchangeLine ---
+
+  get remoteAddress(): string {
+    this.#remoteAddress ??= this.#socket.remoteAddress ?? 'unknown';
+    return this.#remoteAddress;
+  }
+
+  get isOpen(): boolean {
+    return !this.#socket.destroyed;
+  }
+
+  get isStopped(): boolean {
+    return this.#desk.isStopped;
+  }
+
+  get dateLine(): string {
+    return this.#desk.dateLine;
+  }
+
+  get keepAliveLines(): string {
+    return this.#desk.keepAliveLines;
+  }
+
+  send(text: string, bytes: Buffer | null): boolean {
+    const socket = this.#socket;
+    if (bytes === null) return socket.write(text, 'latin1');
+    if (text === '') return socket.write(bytes);
+    socket.cork();
+    socket.write(text, 'latin1');
+    const goesOn = socket.write(bytes);
+    socket.uncork();
+    return goesOn;
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  onReplied(exchange: FastExchange): void {
+    if (this.#socket.writableLength === 0) {
+      this.#finish(exchange);
+      return;
+    }
+    this.#setWait('flush', this.#desk.turns.request);
+    this.#socket.write('', (fault) => {
+      // A connection that broke says so by its close event.
+      if (fault === null || fault === undefined) this.#finish(exchange);
+    });
+  }
+
+  /** True when no request is being received, answered or waiting. */
+  get isIdle(): boolean {
+    return this.#current === null && this.#waiting.length === 0 && this.#incoming === null;
+  }
+
+  /** Looks at the timeout; called once per turn. */
+  check(): void {
+    if (this.#deadline > this.#desk.turns.now) return;
+    switch (this.#wait) {
+      case 'first-byte':
+      case 'head':
+      case 'body':
+        this.#refuse(408);
+        break;
+      default:
+        this.#socket.destroy();
+    }
+  }
+
+  // --- reading ---
+
+  #onData(bytes: Buffer): void {
+    const parser = this.#parser;
+    if (parser === null || this.#refusal !== null || this.#wait === 'linger') return;
+    this.#hasMessage = false;
+    let rest = bytes;
+    for (;;) {
+      const read = parser.execute(rest);
+      if (typeof read !== 'number') {
+        // What follows a request that closes the connection is nobody's request.
+        if (read.code === 'HPE_CLOSED_CONNECTION') this.#stopReading();
+        else this.#refusal ??= statusOf(read);
+        break;
+      }
+      // Within the call above a request may have been refused for what its head says.
+      if (this.#refusal !== null || read >= rest.length) break;
+      // llhttp stops after a request that asks for another protocol; it is answered in this one, and so is what follows.
+      if (read === 0) {
+        this.#refusal = 400;
+        break;
+      }
+      rest = rest.subarray(read);
+    }
+    this.#advance();
+  }
+
+  /** True between a request's head and its end. */
+  get isReceiving(): boolean {
+    return this.#incoming !== null;
+  }
+
+  /** Called by the parser. */
+  head(exchange: FastExchange): void {
+    if (this.#refusal !== null) return;
+    this.#incoming = exchange;
+    if (this.#current === null && this.#waiting.length === 0) this.#current = exchange;
+    else this.#waiting.push(exchange);
+  }
+
+  body(chunk: Buffer): void {
+    this.#incoming?.addBody(chunk);
+  }
+
+  message(): void {
+    this.#hasMessage = true;
+    this.#incoming?.endBody();
+    this.#incoming = null;
+  }
+
+  /** A head that is sound HTTP and yet refused. */
+  refuseHead(status: number): void {
+    this.#refusal ??= status;
+    this.#incoming = null;
+  }
+
+  /** Starts and feeds requests as far as they go; replies within it come back here by `#finish` and are picked up by the loop. */
+  #advance(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    for (;;) {
+      this.#current ??= this.#waiting.shift() ?? null;
+      const current = this.#current;
+      if (current === null) break;
+      if (this.#started === current) {
+        current.offerBody();
+        if (this.#current === current) break;
+      } else {
+        this.#started = current;
+        this.#desk.handle(current, current);
+        if (this.#current === current) break;
+      }
+    }
+    this.#isStarting = false;
+    this.#settle();
+  }
+
+  /** What now? Pauses while requests wait, says a refusal when its turn has come, sets the timeout. */
+  #settle(): void {
+    if (this.#socket.destroyed || this.#wait === 'linger') return;
+    if (this.#refusal !== null) {
+      const current = this.#current;
+      if (current === null || !current.isReceived) this.#refuse(this.#refusal);
+      return;
+    }
+    if (this.#waiting.length > 0) this.#stopReading();
+    else if (!this.#isReading) {
+      this.#isReading = true;
+      this.#socket.resume();
+    }
+    if (this.#incoming !== null) this.#setWait('body', this.#desk.turns.request);
+    else if (this.#current !== null) this.#setWait('nothing', never);
+    else if (this.#hasMessage || this.#wait === 'nothing') this.#setWait('idle', this.#desk.turns.idle);
+    else this.#setWait('head', this.#desk.turns.head);
+  }
+
+  #stopReading(): void {
+    if (!this.#isReading) return;
+    this.#isReading = false;
+    this.#socket.pause();
+  }
+
+  /** A wait that goes on keeps its deadline: it is for the whole head, the whole request. */
+  #setWait(wait: Wait, turns: number): void {
+    if (this.#wait === wait && wait !== 'idle') return;
+    // One more, because the turn that runs is partly over.
+    this.#deadline = this.#desk.turns.now + turns + 1;
+    this.#wait = wait;
+  }
+
+  // --- ending ---
+
+  #finish(exchange: FastExchange): void {
+    if (this.#current !== exchange) return;
+    this.#current = null;
+    if (!exchange.keepsAlive || this.#desk.isStopped) {
+      this.#waiting.length = 0;
+      this.#refusal = null;
+      if (exchange.isReceived) {
+        this.#wait = 'linger';
+        this.#deadline = this.#desk.turns.now + this.#desk.turns.linger + 1;
+        this.#socket.destroySoon();
+      } else this.#linger();
+      exchange.closed(true);
+      return;
+    }
+    this.#wait = 'nothing';
+    exchange.closed(true);
+    if (!this.#isStarting) this.#advance();
+  }
+
+  /** Answers what cannot be read, or did not come in time, and closes. */
+  #refuse(status: number): void {
+    const { headersSent = false } = this.#current ?? {};
+    if (headersSent) {
+      this.#socket.destroy();
+      return;
+    }
+    this.#socket.write(
+      `HTTP/1.1 ${reasons[status] ?? status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
+      'latin1',
+    );
+    const current = this.#current;
+    this.#current = null;
+    this.#incoming = null;
+    this.#waiting.length = 0;
+    this.#linger();
+    current?.closed(false);
+  }
+
+  /** Closes the sending half and reads on for a moment: closed with bytes unread, the system would take the reply back. */
+  #linger(): void {
+    this.#wait = 'linger';
+    this.#deadline = this.#desk.turns.now + this.#desk.turns.linger + 1;
+    this.#socket.end();
+    this.#socket.resume();
+  }
+
+  #onEnd(): void {
+    if (!this.isIdle || this.#refusal !== null) this.#socket.destroy();
+  }
+
+  #onClosed(): void {
+    const parser = this.#parser;
+    this.#parser = null;
+    if (parser !== null) this.#desk.returnParser(parser);
+    this.#desk.onClose(this);
+    const current = this.#current;
+    this.#current = null;
+    this.#incoming = null;
+    this.#waiting.length = 0;
+    current?.closed(false);
+  }
+}
+
+const ignore = (): void => {};
+
+/** The callbacks of every parser of a front; their `this` is the parser. */
+export function parserCallbacks(parsing: HttpParsing): {
+  readonly onHeaders: (this: HttpParser, headers: string[], target: string) => void;
+  readonly onHead: OnHead;
+  readonly onBody: (this: HttpParser, chunk: Buffer) => void;
+  readonly onMessage: (this: HttpParser) => void;
+} {
+  const { methods } = parsing;
+  return {
+    onHeaders(headers, target) {
+      const connection = this.owner as FastConnection;
+      // Trailers come here as well, after the head; they are dropped.
+      if (connection.isReceiving) return;
+      connection.parts = connection.parts === null ? headers : connection.parts.concat(headers);
+      connection.partsTarget += target;
+    },
+    onHead(major, minor, whole, number, wholeTarget, _status, _text, _asksUpgrade, keepsAlive) {
+      const connection = this.owner as FastConnection;
+      let headers = whole;
+      let target = wholeTarget;
+      if (headers === undefined || headers === null) {
+        headers = connection.parts ?? [];
+        target = connection.partsTarget;
+        connection.parts = null;
+        connection.partsTarget = '';
+      }
+      const method = methods[number ?? -1];
+      const isHttp10 = minor === 0;
+      if (major !== 1 || minor > 1) connection.refuseHead(505);
+      else if (method === undefined || target === undefined) connection.refuseHead(400);
+      else {
+        const read = readHead(headers, isHttp10);
+        if (typeof read === 'number') connection.refuseHead(read);
+        else connection.head(new FastExchange(connection, { method, target, headers, isHttp10, keepsAlive, ...read }));
+      }
+      return 0;
+    },
+    onBody(chunk) {
+      (this.owner as FastConnection).body(chunk);
+    },
+    onMessage() {
+      (this.owner as FastConnection).message();
+    },
+  };
+}
+
+/** What the fields say about the body, or the status to refuse with. llhttp has checked the framing itself. */
+function readHead(
+  headers: readonly string[],
+  isHttp10: boolean,
+): { bodyBytes: number | null; expectsContinue: boolean } | number {
+  let bodyBytes: number | null = 0;
+  let expectsContinue = false;
+  let hasHost = false;
+  let refusal: number | null = null;
+  for (let at = 0; at < headers.length; at += 2) {
+    const name = headers[at]!;
+    switch (name.length) {
+      case 4:
+        if (name.toLowerCase() === 'host') hasHost = true;
+        break;
+      case 6:
+        if (name.toLowerCase() !== 'expect' || isHttp10) break;
+        if (headers[at + 1]!.toLowerCase() !== '100-continue') return 417;
+        expectsContinue = true;
+        break;
+      case 14:
+        if (name.toLowerCase() === 'content-length' && bodyBytes !== null) bodyBytes = Number(headers[at + 1]);
+        break;
+      case 17:
+        if (name.toLowerCase() !== 'transfer-encoding') break;
+        refusal ??= refuseCoding(headers[at + 1]!, isHttp10);
+        bodyBytes = null;
+        break;
+    }
+  }
+  return refusal ?? (hasHost || isHttp10 ? { bodyBytes, expectsContinue } : 400);
+}

@@ -1,0 +1,73 @@
+// How is a head of HTTP/1.1 written so that nobody can put a line into it? Shared by the fast front and the upstream that goes with it.
+import { STATUS_CODES } from 'node:http';
+import type { UpstreamRequest } from './ports.ts';
+
+/** Anything else in a value could end the line, or the head (RFC 9110 section 5.5). */
+const unsoundValue = /[^\t\x20-\x7e\x80-\xff]/;
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
+/** Names seen sound; header names repeat. */
+const soundNames = new Set<string>();
+
+/** One field with its line end. @throws TypeError when name or value cannot stand in a head. */
+export function headLine(name: string, value: string): string {
+  if (!soundNames.has(name)) {
+    if (!token.test(name)) throw new TypeError(`header name ${JSON.stringify(name)} is not an HTTP token`);
+    if (soundNames.size > 1000) soundNames.clear();
+    soundNames.add(name);
+  }
+  if (unsoundValue.test(value)) throw new TypeError(`header ${name} holds a character that HTTP forbids`);
+  return `${name}: ${value}\r\n`;
+}
+
+/** True when a reply with this status never has a body (RFC 9110 section 6.4.1). */
+export function needsNoBody(status: number): boolean {
+  return status === 204 || status === 304;
+}
+
+/**
+ * Status for a request whose Transfer-Encoding no front serves; null for `chunked` alone. With HTTP/1.0 (RFC 9112 section
+ * 6.1), or without `chunked` at its end, a message is likely to be read in two ways on its path; other codings we do not undo.
+ */
+export function refuseCoding(coding: string, isHttp10: boolean): 400 | 501 | null {
+  if (isHttp10) return 400;
+  const written = coding.toLowerCase();
+  if (written === 'chunked') return null;
+  return /[,\s]chunked$/.test(written) ? 501 : 400;
+}
+
+const statusLines = new Map<number, string>();
+
+/** The first line of a reply. @throws RangeError when `status` has not three digits. */
+export function statusLine(status: number): string {
+  let line = statusLines.get(status);
+  if (line === undefined) {
+    if (!Number.isInteger(status) || status < 200 || status > 999)
+      throw new RangeError(`status is ${status}, must be between 200 and 999`);
+    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+    statusLines.set(status, line);
+  }
+  return line;
+}
+
+const unsoundTarget = /[^\x21-\x7e\x80-\xff]/;
+
+/** Methods that promise a body, so that its absence is said. */
+const withBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
+
+/**
+ * Request line and fields, with the empty line; Host and Content-Length are made here.
+ *
+ * @param host as the upstream's URL names it.
+ * @throws TypeError when method, path, a name or a value cannot stand in a head.
+ */
+export function writeRequestHead(host: string, request: UpstreamRequest): string {
+  const { method, path, headers, body } = request;
+  if (!token.test(method)) throw new TypeError(`method ${JSON.stringify(method)} is not an HTTP token`);
+  if (path === '' || unsoundTarget.test(path)) throw new TypeError('the path holds a character that HTTP forbids');
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
+  for (let at = 0; at < headers.length; at += 2) head += headLine(headers[at]!, headers[at + 1]!);
+  if (body !== null) head += `content-length: ${body.length}\r\n`;
+  else if (withBody.has(method)) head += 'content-length: 0\r\n';
+  return `${head}\r\n`;
+}
