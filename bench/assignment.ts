@@ -1,5 +1,7 @@
-// How long does one assignment take? Prints nanoseconds per call, the median of seven rounds: `npx tsx bench/assignment.ts`.
+// How long does one assignment take, by kind of id, and beside two SDKs? Nanoseconds per call, medians: `npm run bench:assignment`.
+
 import { type AssignableExperiment, allocate, decide, prepareAssignment } from '../src/assignment/index.ts';
+import { timeAssignments } from './assignment-peers.ts';
 
 const rounds = 7;
 const calls = 2_000_000;
@@ -47,4 +49,11 @@ for (const [kind, makeId] of Object.entries(kinds)) {
     `${kind.padEnd(26)} ${times[3]!.toFixed(0).padStart(5)} ns  (best ${times[0]!.toFixed(0)}, covered ${share} %)`,
   );
 }
+const { times, vsGrowthbook, vsUnleash } = await timeAssignments({ rounds: 15, sliceMs: 100 });
+console.log('\nbeside other SDKs, one of two variants for a known user, CPU time:');
+for (const { name, median, best } of times)
+  console.log(`${name.padEnd(40)} ${median.toFixed(0).padStart(5)} ns  (best ${best.toFixed(0)})`);
+console.log(`GrowthBook takes ${vsGrowthbook.toFixed(1)} times as long, unleash-client ${vsUnleash.toFixed(1)} times`);
 console.log(`Node ${process.version}, ${process.arch}`);
+// Unleash's client keeps a timer of its own.
+process.exit(0);

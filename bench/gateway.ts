@@ -1,217 +1,389 @@
-// What does the gateway cost? The same load straight to a model server and through the gateway, in turns: `npx tsx bench/gateway.ts`.
-import { fork } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer as createHttpServer } from 'node:http';
-import { type AddressInfo, connect, createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+// What does the gateway cost beside its peers? Subjects take turns under the same load, and CPU time per request is compared:
+// `npm run bench:gateway [-- --quick | --full] [-- --json] [-- --check]`. docs/performance.md says how to read it.
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { openEvidenceLog } from '../src/adapters/file-evidence-log.ts';
-import { createUndiciUpstream } from '../src/adapters/undici-upstream.ts';
-import { allocate } from '../src/assignment/index.ts';
-import type { RoutingSnapshot, Variant } from '../src/experiment/index.ts';
-import { createGateway, gatewayServerOptions } from '../src/gateway/index.ts';
+import { timeAssignments } from './assignment-peers.ts';
+import { countRows } from './gateway/count-rows.ts';
+import { createWrk, type Loaded, openLoop, ownLoad, type Traffic } from './gateway/load.ts';
+import { measureMemory } from './gateway/memory.ts';
+import { cpuMicros, killAll, pin, stop, stopAll } from './gateway/processes.ts';
+import {
+  type AssaySubject,
+  paths,
+  type Subject,
+  startAssay,
+  startEnvoy,
+  startHaproxy,
+  startHttpProxy,
+  startNginx,
+  startUpstreams,
+} from './gateway/proxies.ts';
+import { findEnvoy, findTool } from './gateway/tools.ts';
 
-const replyBody = JSON.stringify({
-  model_name: 'm',
-  outputs: [{ name: 'up', shape: [1, 1], datatype: 'FP64', data: [0.7] }],
-  pad: 'x'.repeat(200),
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    connections: { type: 'string', default: '32' },
+    source: { type: 'boolean', default: false },
+  },
 });
-const requestBody = JSON.stringify({
-  id: 'r',
-  inputs: [{ name: 'ohlc', shape: [1, 40], datatype: 'FP64', data: Array(40).fill(101.25) }],
-});
+const rounds = Number(flags.rounds ?? (flags.quick ? 3 : flags.full ? 7 : 5));
+const connections = Number(flags.connections);
+const startedMs = performance.now();
 
-const [role, ...rest] = process.argv.slice(2);
-if (role === 'as-model') runModel();
-else if (role === 'as-gateway') await runGateway(rest[0]!, rest[1]!);
-else await runBench();
-
-/** Answers every request with the same bytes, as cheaply as a socket allows. */
-function runModel(): void {
-  const reply = `HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ${replyBody.length}\r\n\r\n${replyBody}`;
-  const server = createServer((socket) => {
-    const reader = createMessageReader(() => socket.write(reply, 'latin1'));
-    socket.on('data', reader);
-    socket.on('error', () => {});
-    socket.setNoDelay(true);
-  });
-  server.listen(0, '127.0.0.1', () => process.send!({ port: (server.address() as AddressInfo).port }));
+/** One line of the answer: a ratio (more is better) against its target. */
+interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly target: number;
+  readonly ok: boolean;
+  /** Why there is no value, or what stands behind it. */
+  readonly note?: string;
 }
 
-/** The gateway as the server wires it: real log, real pools; tells its CPU time on request. */
-async function runGateway(modelUrl: string, directory: string): Promise<void> {
-  const variants: Variant[] = ['baseline', 'enhanced'].map((name) => ({
+const rows: Row[] = [];
+/** Aims of a quiet machine with --full, else the gates that hold on a busy one. */
+const target = (gate: number, aim: number): number => (flags.full ? aim : gate);
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+function addRow(name: string, value: number | string, aim: number, note?: string): void {
+  const measured = typeof value === 'number' && Number.isFinite(value);
+  const rounded = measured ? Number(value.toPrecision(4)) : 0;
+  const reason = typeof value === 'string' ? value : note;
+  rows.push({
     name,
-    weight: 1,
-    timeoutMs: 5000,
-    upstream: { url: modelUrl, protocol: 'oip', model: name },
-  }));
-  const snapshot: RoutingSnapshot = {
-    format: 'assay-routing',
-    version: 1,
-    revision: 1,
-    experiments: [
-      {
-        namespace: 'default',
-        name: 'bench',
-        revision: 1,
-        salt: 'default/bench',
-        layer: null,
-        route: { kind: 'model', model: 'forecast' },
-        unit: { sources: [{ kind: 'header', name: 'x-user-id' }], orElse: 'control' },
-        coverage: 1,
-        epoch: 1,
-        control: 'baseline',
-        allocation: {
-          kind: 'fixed',
-          ranges: allocate(variants.map(({ name, weight }) => ({ variant: name, weight }))),
-        },
-        variants,
-        capture: [{ name: 'prediction', from: 'reply', source: { kind: 'tensor', name: 'up' }, threshold: 0.5 }],
-      },
-    ],
-  };
-  const now = (): number => performance.timeOrigin + performance.now();
-  const observer = { count: () => {}, fault: (_code: string, message: string) => console.error(message) };
-  const gateway = createGateway({
-    routing: { current: () => snapshot, subscribe: () => () => {} },
-    upstream: createUndiciUpstream(),
-    evidence: await openEvidenceLog({ directory, now, observer }),
-    observer,
-    hashUnit: (id) => createHash('sha256').update(id).digest('hex').slice(0, 16),
-    now,
-    random: Math.random,
-    createId: () => randomBytes(12).toString('base64url'),
+    value: rounded,
+    target: aim,
+    ok: measured && rounded >= aim,
+    ...(reason === undefined ? {} : { note: reason }),
   });
-  const server = createHttpServer(gatewayServerOptions, gateway.handle);
-  process.on('message', () => process.send!({ cpu: process.cpuUsage() }));
-  server.listen(0, '127.0.0.1', () => process.send!({ port: (server.address() as AddressInfo).port }));
 }
 
-/** Calls back once per complete HTTP message with a Content-Length; enough for both sides of this bench. */
-function createMessageReader(onMessage: () => void): (chunk: Buffer) => void {
-  let text = '';
-  return (chunk) => {
-    text += chunk.toString('latin1');
-    for (;;) {
-      const end = text.indexOf('\r\n\r\n');
-      if (end < 0) return;
-      const length = Number(/\r\ncontent-length: *(\d+)/i.exec(text.slice(0, end + 2))?.[1] ?? 0);
-      if (text.length < end + 4 + length) return;
-      text = text.slice(end + 4 + length);
-      onMessage();
-    }
-  };
+const directory = mkdtempSync(join(tmpdir(), 'assay-bench-'));
+const limit = setTimeout(
+  () => {
+    say('the bench took too long and is cut off');
+    killAll();
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(1);
+  },
+  (flags.quick ? 3 : flags.full ? 60 : 10) * 60_000,
+).unref();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    killAll();
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(130);
+  });
 }
 
-interface Round {
-  readonly rate: number;
-  readonly p50: number;
-  readonly p99: number;
-  readonly requests: number;
+/** Proxies on the first core, load and model servers on the last one; everything anywhere on a machine with a single core. */
+const proxyCore = 0;
+const loadCore = availableParallelism() >= 2 && existsSync('/usr/bin/taskset') ? availableParallelism() - 1 : null;
+const nginxTool = findTool('nginx', say);
+const wrkTool = findTool('wrk', say);
+const load = typeof wrkTool === 'string' ? ownLoad : createWrk(wrkTool, directory);
+
+const plain: Traffic = { path: paths.plain, bytes: 500, unit: 'header' };
+const mirrored: Traffic = { path: paths.mirrored, bytes: 500, unit: 'header' };
+const largeByHeader: Traffic = { path: paths.plain, bytes: 20_000, unit: 'header' };
+const largeByBody: Traffic = { path: paths.byBody, bytes: 20_000, unit: 'body-first' };
+const largeByBodyLast: Traffic = { path: paths.byBody, bytes: 20_000, unit: 'body-last' };
+
+/** One subject under one kind of traffic, measured once per round. */
+interface Lane {
+  readonly key: string;
+  readonly proxy: Subject;
+  readonly traffic: Traffic;
+  readonly rounds: number;
+  readonly runs: { readonly micros: number; readonly rate: number }[];
+}
+const lanes: Lane[] = [];
+const lane = (key: string, proxy: Subject | undefined, traffic: Traffic, turns: number = rounds): void => {
+  if (proxy !== undefined) lanes.push({ key, proxy, traffic, rounds: turns, runs: [] });
+};
+/** For lanes beside the main ones, so that the quick form stays within its time. */
+const fewer = flags.quick ? 2 : rounds;
+/** Complete replies of Assay, for the count of rows: nothing else sends to it. */
+let replies = 0;
+let loads = 0;
+
+async function loadOnce(
+  proxy: Subject,
+  traffic: Traffic,
+  options: { seconds?: number; connections?: number; pinned?: boolean } = {},
+): Promise<Loaded> {
+  const loaded = await load({
+    port: proxy.port,
+    traffic,
+    connections: options.connections ?? connections,
+    seconds: options.seconds ?? 1,
+    core: options.pinned === false ? null : loadCore,
+  });
+  if ('apiUrl' in proxy) {
+    replies += loaded.requests;
+    loads += options.connections ?? connections;
+  }
+  if (loaded.errors > 0 || loaded.requests === 0)
+    say(`${proxy.name}: ${loaded.errors} of ${loaded.requests} requests to ${traffic.path} failed`);
+  return loaded;
 }
 
-/** Closed loop: each connection sends its next request when the reply to the last is whole. Latencies in microseconds. */
-async function load(port: number, connections: number, seconds: number): Promise<Round> {
-  const latencies: number[] = [];
-  const startedMs = performance.now();
-  let user = 0;
+/** Medians of per-round ratios of one figure of two lanes; a sentence where one of them is missing. */
+function ratio(over: string, under: string, read: 'micros' | 'rate' = 'micros'): number | string {
+  const [a, b] = [over, under].map((key) => lanes.find((each) => each.key === key));
+  for (const [key, found] of [
+    [over, a],
+    [under, b],
+  ] as const)
+    if (found === undefined) return missing.get(key) ?? `${key} is not there`;
+  return median(a!.runs.map((run, round) => run[read] / b!.runs[round]![read]));
+}
+
+/** Why a subject is not there. */
+const missing = new Map<string, string>();
+const attempt = async <T>(keys: readonly string[], start: () => Promise<T>): Promise<T | undefined> => {
+  try {
+    return await start();
+  } catch (fault) {
+    const reason = (fault as Error).message;
+    say(`${keys[0]}: ${reason}`);
+    for (const key of keys) missing.set(key, reason);
+    return undefined;
+  }
+};
+const withTool = <T>(tool: T | string, use: (tool: T) => Promise<Subject>): Promise<Subject> =>
+  typeof tool === 'string' ? Promise.reject(new Error(tool)) : use(tool);
+
+try {
+  const built = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+  const source = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
+  if (!flags.source && !existsSync(built))
+    throw new Error('dist/cli/main.js is missing; run `npm run build` first, or pass --source');
+  const assay = flags.source ? [process.execPath, ...process.execArgv, source] : [process.execPath, built];
+  const model = cpus()[0]?.model.trim() ?? 'unknown processor';
+  say(`${model}, ${availableParallelism()} cores, Node ${process.version}, ${process.arch}`);
+  say(
+    `load: ${typeof wrkTool === 'string' ? `our own generator (wrk: ${wrkTool})` : `wrk ${wrkTool.version}, 1 thread`}, ${connections} connections, ${rounds} rounds of 1 s in turns`,
+  );
+  say(
+    'durability: assay after-reply (group commit of 2 ms, then fdatasync); peers buffer their log and never flush it to the disk; haproxy logs into memory',
+  );
+
+  const upstreams = await startUpstreams(nginxTool, { directory, ...(loadCore === null ? {} : { core: loadCore }) });
+  say(`model servers: ${upstreams.what}`);
+  const place = { directory };
+  const gateway = (name: string, ...extra: string[]): Promise<AssaySubject> =>
+    startAssay(upstreams, { ...place, name, assay, flags: extra });
+  const [nginx, httpProxy, byDefault, fast, pair] = await Promise.all([
+    attempt(['nginx', 'nginx mirror'], () => withTool(nginxTool, (tool) => startNginx(tool, upstreams, place))),
+    attempt(['http-proxy'], () => startHttpProxy(upstreams, place)),
+    attempt(['default'], () => gateway('default')),
+    attempt(['fast'], () => gateway('fast', '--front', 'fast')),
+    attempt(['two workers'], () => gateway('two-workers', '--workers', '2')),
+  ]);
+  const [haproxy, envoy] = flags.quick
+    ? []
+    : [
+        await attempt(['haproxy'], () =>
+          withTool(findTool('haproxy', say), (tool) => startHaproxy(tool, upstreams, place)),
+        ),
+        await attempt(['envoy'], () => withTool(findEnvoy(say), (tool) => startEnvoy(tool, upstreams, place))),
+      ];
+
+  lane('nginx', nginx, plain);
+  lane('default', byDefault, plain);
+  lane('fast', fast, plain);
+  lane('http-proxy', httpProxy, plain);
+  lane('haproxy', haproxy, plain);
+  lane('envoy', envoy, plain);
+  lane('nginx mirror', nginx, mirrored, fewer);
+  lane('default mirror', flags.quick && fast !== undefined ? undefined : byDefault, mirrored, fewer);
+  lane('fast mirror', fast, mirrored, fewer);
+  lane('large by header', byDefault, largeByHeader, fewer);
+  lane('large by body', byDefault, largeByBody, fewer);
+  if (!flags.quick) {
+    lane('large by last member', byDefault, largeByBodyLast);
+    lane('nginx, large', nginx, largeByHeader);
+    lane('fast, large by header', fast, largeByHeader);
+    lane('fast, large by body', fast, largeByBody);
+  }
+
+  // All at once and on all cores: what is compiled in this time does not depend on who else runs.
+  const warmUps = [...lanes.filter(({ proxy }) => proxy !== nginx), { proxy: pair, traffic: plain }];
   await Promise.all(
-    Array.from({ length: connections }, () => {
-      return new Promise<void>((resolve, reject) => {
-        let sentMs = 0;
-        const socket = connect(port, '127.0.0.1', () => send());
-        const send = (): void => {
-          if (performance.now() - startedMs >= seconds * 1000) {
-            socket.end();
-            resolve();
-            return;
-          }
-          user = (user + 1) % 100_000;
-          sentMs = performance.now();
-          socket.write(
-            `POST /v2/models/forecast/infer HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\nx-user-id: user-${user}\r\n` +
-              `user-agent: bench\r\naccept: */*\r\ncontent-length: ${requestBody.length}\r\n\r\n${requestBody}`,
-            'latin1',
-          );
-        };
-        socket.setNoDelay(true);
-        socket.on('error', reject);
-        socket.on(
-          'data',
-          createMessageReader(() => {
-            latencies.push((performance.now() - sentMs) * 1000);
-            send();
-          }),
-        );
-      });
+    warmUps.map(({ proxy, traffic }) => {
+      if (proxy === undefined) return null;
+      const processes = proxy === pair ? 2 : 1;
+      const seconds = flags.quick ? 11 : 15;
+      const turns = warmUps.filter((each) => each.proxy === proxy).length;
+      return loadOnce(proxy, traffic, { seconds, connections: Math.ceil((24 * processes) / turns), pinned: false });
     }),
   );
-  latencies.sort((a, b) => a - b);
-  const at = (q: number): number => latencies[Math.min(latencies.length - 1, Math.floor(q * latencies.length))] ?? 0;
-  return { rate: latencies.length / seconds, p50: at(0.5), p99: at(0.99), requests: latencies.length };
+  for (const { proxy } of lanes) pin(proxy.running, proxyCore);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const { proxy, traffic, runs, rounds: turns } of lanes) {
+      if (round >= turns) continue;
+      const before = cpuMicros(proxy.running);
+      const { requests, seconds } = await loadOnce(proxy, traffic);
+      runs.push({ micros: (cpuMicros(proxy.running) - before) / requests, rate: requests / seconds });
+    }
+  }
+
+  // Scaling is about the whole machine, so nobody is held to a core; both compete with load and model servers.
+  if (byDefault !== undefined && pair !== undefined) {
+    pin(byDefault.running, 'all');
+    pin(pair.running, 'all');
+    lane('one process', byDefault, plain);
+    lane('two workers', pair, plain);
+    const turns = lanes.slice(-2);
+    for (let round = 0; round < fewer; round += 1) {
+      for (const { proxy, traffic, runs } of turns) {
+        const before = cpuMicros(proxy.running);
+        const { requests, seconds } = await loadOnce(proxy, traffic, { connections: 64, pinned: false });
+        runs.push({ micros: (cpuMicros(proxy.running) - before) / requests, rate: requests / seconds });
+      }
+    }
+    pin(byDefault.running, proxyCore);
+  }
+  printLanes();
+
+  addRow('default_vs_nginx_per_core', ratio('nginx', 'default'), target(0.2, 0.28));
+  addRow('default_vs_http_proxy', ratio('http-proxy', 'default'), 1.6);
+  addRow('fast_vs_nginx_per_core', ratio('nginx', 'fast'), target(0.4, 0.55));
+  const mirrorLane = lanes.some(({ key }) => key === 'fast mirror') ? 'fast mirror' : 'default mirror';
+  addRow('mirror_vs_nginx_mirror', ratio('nginx mirror', mirrorLane), target(1, 1.3), mirrorLane);
+  addRow('two_workers', ratio('two workers', 'one process', 'rate'), target(1.3, 1.5));
+  addRow('body_id_vs_header_id', ratio('large by header', 'large by body'), 0.85);
+  if (!flags.quick) {
+    addRow('default_vs_haproxy_per_core', ratio('haproxy', 'default'), target(0.2, 0.28));
+    addRow('fast_vs_haproxy_per_core', ratio('haproxy', 'fast'), target(0.4, 0.55));
+    addRow('default_vs_envoy_per_core', ratio('envoy', 'default'), 0.5);
+    addRow('fast_vs_envoy_per_core', ratio('envoy', 'fast'), 1);
+    addRow('default_mirror_vs_nginx_mirror', ratio('nginx mirror', 'default mirror'), 0.7);
+    addRow('last_body_id_vs_header_id', ratio('large by header', 'large by last member'), 0.6);
+    addRow('fast_body_id_vs_header_id', ratio('fast, large by header', 'fast, large by body'), 0.85);
+    if (byDefault !== undefined) await compareLatency({ direct: upstreams.a, nginx, byDefault, fast });
+  }
+  if (flags.full) {
+    for (const row of await measureMemory({ upstreams, place: { directory }, assay, load, say })) {
+      addRow(row.name, row.value, row.target, row.note);
+    }
+  }
+
+  const assayed = [byDefault, fast, pair].filter((each) => each !== undefined);
+  await checkRows(assayed);
+  const { times, vsGrowthbook, vsUnleash } = await timeAssignments({
+    rounds: flags.quick ? 5 : 15,
+    sliceMs: flags.quick ? 60 : 100,
+  });
+  for (const { name, median: ns, best } of times)
+    say(`${name.padEnd(40)} ${ns.toFixed(0).padStart(6)} ns  (best ${best.toFixed(0)})`);
+  addRow('assign_vs_growthbook', vsGrowthbook, 4);
+  if (!flags.quick) addRow('assign_vs_unleash', vsUnleash, 8);
+} finally {
+  clearTimeout(limit);
+  await stopAll();
+  rmSync(directory, { recursive: true, force: true });
 }
 
-async function runBench(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '5' },
-      seconds: { type: 'string', default: '1' },
-      connections: { type: 'string', default: '32' },
-    },
-  });
-  const rounds = Number(values.rounds);
-  const seconds = Number(values.seconds);
-  const directory = mkdtempSync(join(tmpdir(), 'assay-bench-'));
-  const file = fileURLToPath(import.meta.url);
-  const start = async (args: string[]): Promise<{ child: ReturnType<typeof fork>; port: number }> => {
-    const child = fork(file, args);
-    const port = await new Promise<number>((resolve) =>
-      child.once('message', (message: { port: number }) => resolve(message.port)),
-    );
-    return { child, port };
-  };
-  const model = await start(['as-model']);
-  const gateway = await start(['as-gateway', `http://127.0.0.1:${model.port}`, directory]);
-  const cpuMicros = (): Promise<number> =>
-    new Promise((resolve) => {
-      gateway.child.once('message', ({ cpu }: { cpu: NodeJS.CpuUsage }) => resolve(cpu.user + cpu.system));
-      gateway.child.send('cpu');
-    });
-  try {
+if (flags.json) console.log(JSON.stringify({ results: rows }));
+else
+  for (const row of rows)
     console.log(
-      `request ${requestBody.length} B, reply ${replyBody.length} B, ${rounds} rounds of ${seconds} s in turns; medians`,
+      `${row.ok ? 'ok  ' : 'LOW '} ${row.name.padEnd(32)} ${String(row.value).padStart(8)}  target ${row.target}${row.note === undefined ? '' : `  (${row.note})`}`,
     );
-    for (const connections of [1, Number(values.connections)]) {
-      await load(gateway.port, connections, seconds);
-      const direct: Round[] = [];
-      const through: Round[] = [];
-      const cpu: number[] = [];
-      for (let round = 0; round < rounds; round += 1) {
-        direct.push(await load(model.port, connections, seconds));
-        const before = await cpuMicros();
-        const measured = await load(gateway.port, connections, seconds);
-        cpu.push(((await cpuMicros()) - before) / measured.requests);
-        through.push(measured);
-      }
-      print(`direct,  ${connections} connections`, direct);
-      print(`gateway, ${connections} connections`, through, cpu);
+say(`${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+if (flags.check && rows.some(({ ok }) => !ok)) process.exitCode = 1;
+
+/** Rows = requests: each server says how many it took, ends, and its log must hold exactly as many. */
+async function checkRows(servers: readonly AssaySubject[]): Promise<void> {
+  let [requests, predictions, distinct] = [0, 0, 0];
+  const each = servers.map(async ({ apiUrl, dataDirectory, running }) => {
+    let taken = { requests: 0, unmatched: 0, inFlight: 1 };
+    // The last connections of the load have just gone; their requests end by themselves.
+    for (let tries = 0; tries < 100 && taken.inFlight > 0; tries += 1) {
+      const status = (await (await fetch(`${apiUrl}/api/v1/status`)).json()) as { gateway: typeof taken };
+      taken = status.gateway;
+      if (taken.inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 20));
     }
-  } finally {
-    model.child.kill();
-    gateway.child.kill();
-    rmSync(directory, { recursive: true, force: true });
+    await stop(running);
+    const rowsOf = await countRows(dataDirectory);
+    requests += taken.requests - taken.unmatched;
+    predictions += rowsOf.predictions;
+    distinct += rowsOf.distinct;
+  });
+  await Promise.all(each);
+  const note = `${predictions} rows, ${requests} requests, ${replies} replies counted by the load, ${distinct} ids`;
+  // The load counts whole replies only: at its end each connection may have one more request on the way.
+  const adds = predictions === distinct && predictions >= replies && predictions <= replies + loads;
+  addRow('rows_equal_requests', adds && predictions === requests && requests > 0 ? 1 : 0, 1, note);
+}
+
+/** Added latency at a moderate, fixed rate; everything may run anywhere, as it would in use. */
+async function compareLatency(subjects: {
+  readonly direct: number;
+  readonly nginx: Subject | undefined;
+  readonly byDefault: Subject;
+  readonly fast: Subject | undefined;
+}): Promise<void> {
+  const { direct, nginx, byDefault, fast } = subjects;
+  const named: readonly (readonly [string, number, Subject | null])[] = [
+    ['direct', direct, null],
+    ...(nginx === undefined ? [] : [['nginx', nginx.port, nginx] as const]),
+    ['default', byDefault.port, byDefault],
+    ...(fast === undefined ? [] : [['fast', fast.port, fast] as const]),
+  ];
+  for (const [, , proxy] of named) if (proxy !== null) pin(proxy.running, 'all');
+  const seen = named.map((): { p50: number; p99: number }[] => []);
+  for (let round = 0; round < rounds; round += 1) {
+    for (const [index, [, port, proxy]] of named.entries()) {
+      const measured = await openLoop({ port, traffic: plain, perSecond: 2000, seconds: 1.5 });
+      seen[index]!.push(measured);
+      if (proxy !== null && 'apiUrl' in proxy) replies += measured.requests;
+    }
+  }
+  const added = (index: number): number => median(seen[index]!.map(({ p50 }, round) => p50 - seen[0]![round]!.p50));
+  for (const [index, [name]] of named.entries()) {
+    const p50 = median(seen[index]!.map((each) => each.p50));
+    const p99 = median(seen[index]!.map((each) => each.p99));
+    say(
+      `open loop, 2,000/s  ${name.padEnd(10)} p50 ${p50.toFixed(0)} us, p99 ${p99.toFixed(0)} us, added p50 ${added(index).toFixed(0)} us`,
+    );
+  }
+  const indexOf = (name: string): number => named.findIndex(([each]) => each === name);
+  const reference = indexOf('nginx');
+  for (const name of ['default', 'fast']) {
+    const index = indexOf(name);
+    const value =
+      reference < 0 || index < 0
+        ? (missing.get(reference < 0 ? 'nginx' : name) ?? 'not there')
+        : added(reference) / added(index);
+    addRow(`${name}_added_p50_vs_nginx`, value, 0.77, 'added p50 of nginx over ours, 2,000 requests/s open loop');
   }
 }
 
-function print(name: string, rounds: readonly Round[], cpu: readonly number[] = []): void {
-  const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
-  const of = (read: (round: Round) => number): string => median(rounds.map(read)).toFixed(0).padStart(7);
-  const cost = cpu.length === 0 ? '' : `  CPU ${median(cpu).toFixed(1)} us/request`;
-  console.log(
-    `${name.padEnd(26)} ${of((r) => r.rate)} requests/s  p50 ${of((r) => r.p50)} us  p99 ${of((r) => r.p99)} us${cost}`,
-  );
+function printLanes(): void {
+  for (const { key, proxy, traffic, runs } of lanes) {
+    if (runs.length === 0) continue;
+    const rate = median(runs.map((run) => run.rate));
+    const micros = runs.map((run) => run.micros);
+    say(
+      `${key.padEnd(24)} ${proxy.name.padEnd(14)} ${String(traffic.bytes).padStart(6)} B  ${rate.toFixed(0).padStart(7)} requests/s` +
+        `  CPU ${median(micros).toFixed(1).padStart(6)} us/request  (best ${Math.min(...micros).toFixed(1)})`,
+    );
+  }
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return low === undefined || high === undefined ? Number.NaN : (low + high) / 2;
 }

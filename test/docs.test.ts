@@ -40,13 +40,13 @@ const helps = new Map<string, Promise<string>>();
 /** What `assay COMMAND --help` prints; without a command, what `assay --help` does. */
 function helpOf(command = ''): Promise<string> {
   const known =
-    helps.get(command) ?? assay(command === '' ? ['--help'] : [command, '--help']).then(({ stdout }) => stdout);
+    helps.get(command) ?? assay([...command.split(' ').filter(Boolean), '--help']).then(({ stdout }) => stdout);
   helps.set(command, known);
   return known;
 }
 
-async function commandNames(): Promise<readonly string[]> {
-  const [, list = ''] = (await helpOf()).split('\nCommands:\n');
+async function commandNames(command = ''): Promise<readonly string[]> {
+  const [, list = ''] = (await helpOf(command)).split('\nCommands:\n');
   return [...list.matchAll(/^ {2}([a-z][a-z-]*) /gm)].map((match) => match[1] ?? '');
 }
 
@@ -61,8 +61,16 @@ async function optionsOf(command: string): Promise<readonly string[]> {
 async function faultsOfAssay(words: readonly string[]): Promise<readonly string[]> {
   const [command = '', ...rest] = words;
   if (!(await commandNames()).includes(command)) return [`assay has no command "${command}"`];
+  const [part, ...further] = rest;
+  const parts = await commandNames(command);
+  if (parts.length === 0 || part === undefined || part.startsWith('-')) return faultsOfOptions(command, rest);
+  if (!parts.includes(part)) return [`assay ${command} has no command "${part}"`];
+  return faultsOfOptions(`${command} ${part}`, further);
+}
+
+async function faultsOfOptions(command: string, words: readonly string[]): Promise<readonly string[]> {
   const known = await optionsOf(command);
-  return rest
+  return words
     .filter((word) => /^--?[a-z]/.test(word) && !known.includes(word))
     .map((word) => `assay ${command} has no option ${word}`);
 }

@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 // The `assay` command: reads the command line, runs one command, and turns faults into messages and exit codes.
 import { Command, CommanderError, Option } from 'commander';
 import { experimentActions } from '../api/index.ts';
+import { addLogCommands } from './log-program.ts';
 import { shareOf } from './share.ts';
 import { exitCode, note, tellFault } from './terminal.ts';
 
@@ -33,6 +35,14 @@ const parseCount =
     return count;
   };
 
+const parseNumber = (text: string): number => {
+  const number = Number(text);
+  if (text.trim() === '' || !Number.isFinite(number))
+    throw new CommanderError(exitCode.failure, 'assay.usage', `error: "${text}" is no number, must be one`);
+  return number;
+};
+const countWorkers = parseCount({ min: 1, max: 64, what: '--workers' });
+const parseWorkers = (text: string): number => (text === 'auto' ? availableParallelism() : countWorkers(text));
 const parsePort = parseCount({ min: 0, max: 65_535, what: 'the port' });
 const collect = (text: string, before: readonly string[]): readonly string[] => [...before, text];
 
@@ -100,10 +110,39 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
         .choices(['after-reply', 'before-reply'])
         .default('after-reply'),
     )
+    .addOption(
+      new Option('--on-log-failure <policy>', 'predictions while the log cannot be written')
+        .choices(['serve-unrecorded', 'refuse'])
+        .default('serve-unrecorded'),
+    )
+    .addOption(
+      new Option('--front <kind>', 'node: node:http; fast: cleartext HTTP/1.1 at about half the cost')
+        .choices(['node', 'fast'])
+        .default('node'),
+    )
+    .option('--tls-cert <file>', 'serve HTTPS and HTTP/2 with this certificate, PEM')
+    .option('--tls-key <file>', 'its private key, PEM')
+    .option('--tls-client-ca <file>', 'callers must show a certificate signed by one of these, PEM')
+    .option(
+      '--max-in-flight <n>',
+      'requests under way in one process beyond which further ones get 503',
+      parseCount({ min: 1, max: 1_000_000, what: '--max-in-flight' }),
+      4096,
+    )
+    .option('--workers <n|auto>', 'gateway processes; auto: one for every core', parseWorkers, 1)
+    .option(
+      '--drain-ms <ms>',
+      'how long requests in flight may take to end after SIGTERM, then they are cut',
+      parseCount({ min: 0, max: 3_600_000, what: '--drain-ms' }),
+      25_000,
+    )
+    .option('--keep <duration>', 'evidence that arrived longer ago goes, such as 90d; default: it stays')
+    .option('--max-bytes <size>', 'the oldest evidence goes beyond this, such as 50GB; default: no limit')
+    .option('--ship-to <url>', 'hand all evidence to the API of another server, which makes the reports')
     .option('--start', 'start every draft experiment at once')
     .addHelpText(
       'after',
-      '\nExamples:\n  assay serve -f experiment.yaml --start\n  assay serve -f experiments/ --data /var/lib/assay --default-upstream http://127.0.0.1:9000',
+      '\nExamples:\n  assay serve -f experiment.yaml --start\n  assay serve -f experiment.yaml --workers auto\n  assay serve -f experiments/ --data /var/lib/assay --default-upstream http://127.0.0.1:9000',
     )
     .action(async (options) => (await import('./serve-command.ts')).serveCommand(options));
 
@@ -146,6 +185,48 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
       '\nExamples:\n  assay analyze results.csv --unit userid --variant version --control gate_30 --metric retention_7:proportion --metric sum_gamerounds:mean\n  assay analyze examples/financial-forecast/published.json',
     )
     .action(async (file, options) => (await import('./analyze-command.ts')).analyzeCommand(file, options));
+
+  program
+    .command('replay')
+    .argument('<name>', 'experiment whose bodies were kept')
+    .description('run captured requests against another model server and compare the replies')
+    .requiredOption('--to <url>', 'base address of the other model server')
+    .option('--data <dir>', 'data directory of the server that kept them', './assay-data')
+    .addOption(namespaceOption())
+    .addOption(
+      new Option('--protocol <name>', 'what the other server speaks; default: the requests as they came').choices([
+        'json',
+        'oip',
+        'openai',
+        'mlflow',
+        'tensorflow',
+      ]),
+    )
+    .option('--model <name>', 'model name at the other server')
+    .option('--model-version <version>', 'model version at the other server')
+    .option('--header-env <header=variable>', 'header with its value from the environment; repeat it', collect, [])
+    .option('--variant <name>', 'only requests that this variant answered')
+    .option('--value <place>', 'number to compare: a JSON path of the reply, or tensor:NAME')
+    .option('--threshold <number>', 'compare decisions too: the value is yes from here on', parseNumber)
+    .option('--ignore <path>', 'JSON path that may differ, such as $.request_id; repeat it', collect, [])
+    .option('--include-redacted', 'send requests with redacted values as they were kept')
+    .option('--limit <n>', 'requests at most', parseCount({ min: 1, max: 10_000_000, what: '--limit' }), 10_000)
+    .option('--concurrency <n>', 'requests at once', parseCount({ min: 1, max: 256, what: '--concurrency' }), 4)
+    .option('--rate <n>', 'requests per second at most', parseCount({ min: 1, max: 100_000, what: '--rate' }))
+    .option('--timeout-ms <n>', 'for one reply', parseCount({ min: 1, max: 600_000, what: '--timeout-ms' }), 30_000)
+    .option(
+      '--deadline <seconds>',
+      'nothing is sent after this time',
+      parseCount({ min: 1, max: 604_800, what: '--deadline' }),
+      3600,
+    )
+    .option('--out <file>', 'write every pair as a line of JSON')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n  assay replay ranking --data ./assay-data --to http://127.0.0.1:9003 --value $.score --threshold 0.5\n  assay replay forecast --to http://127.0.0.1:9002 --protocol oip --model forecast-v3 --value tensor:up --limit 500',
+    )
+    .action(async (name, options) => (await import('./replay-command.ts')).replayCommand(name, options));
 
   const remote = (command: Command): Command =>
     command.addOption(serverOption()).addOption(namespaceOption()).addOption(jsonOption());
@@ -210,6 +291,8 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     );
   }
 
+  addLogCommands(program);
+
   program
     .command('completion')
     .argument('<shell>', 'bash, zsh or fish')
@@ -235,7 +318,8 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
 /** Runs the command line and gives the exit code. */
 async function main(args: readonly string[]): Promise<void> {
   const program = createProgram();
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of [program, ...program.commands, ...program.commands.flatMap(({ commands }) => commands)])
+    command.exitOverride();
   try {
     await program.parseAsync([...args], { from: 'user' });
   } catch (fault) {

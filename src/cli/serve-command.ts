@@ -1,7 +1,8 @@
 // `assay serve`: the server in the foreground, until a signal asks it to drain.
 import { readFile } from 'node:fs/promises';
 import { AssayError } from '../errors.ts';
-import { startServer } from '../server/index.ts';
+import { type DataPlaneSettings, startServer } from '../server/index.ts';
+import { parseBytes, parseDuration } from './quantity.ts';
 import { note } from './terminal.ts';
 
 interface ServeOptions {
@@ -14,7 +15,18 @@ interface ServeOptions {
   readonly defaultUpstream?: string;
   readonly tokenFile?: string;
   readonly durability: 'after-reply' | 'before-reply';
+  readonly onLogFailure: 'serve-unrecorded' | 'refuse';
+  readonly front: 'node' | 'fast';
+  readonly tlsCert?: string;
+  readonly tlsKey?: string;
+  readonly tlsClientCa?: string;
+  readonly maxInFlight: number;
+  readonly workers: number;
+  readonly drainMs: number;
   readonly start?: boolean;
+  readonly keep?: string;
+  readonly maxBytes?: string;
+  readonly shipTo?: string;
 }
 
 /** Serves until SIGINT or SIGTERM, then drains and exits 0. A second signal exits at once. */
@@ -27,15 +39,29 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     port: options.port,
     apiHost: options.apiHost,
     apiPort: options.apiPort,
-    durability: options.durability,
+    dataPlane: {
+      durability: options.durability,
+      onLogFailure: options.onLogFailure,
+      front: options.front,
+      maxInFlight: options.maxInFlight,
+      drainMs: options.drainMs,
+      ...tlsOf(options),
+      ...(options.defaultUpstream === undefined ? {} : { defaultUpstream: options.defaultUpstream }),
+    },
+    workers: options.workers,
     startDrafts: options.start === true,
+    retention: {
+      ...(options.keep === undefined ? {} : { keepMs: parseDuration(options.keep, '--keep') }),
+      ...(options.maxBytes === undefined ? {} : { maxBytes: parseBytes(options.maxBytes, '--max-bytes') }),
+    },
+    ...(options.shipTo === undefined ? {} : { shipTo: shipment(options.shipTo, token) }),
     onEvent: (sentence) => note(`${new Date().toISOString()} ${sentence}`),
-    ...(options.defaultUpstream === undefined ? {} : { defaultUpstream: options.defaultUpstream }),
     ...(token === undefined ? {} : { token }),
   });
   note(`data plane  ${server.gatewayUrl}`);
   note(`API         ${server.apiUrl}${token === undefined ? '' : ' (token required)'}`);
   note(`data        ${options.data}`);
+  if (options.workers > 1) note(`workers     ${options.workers}`);
   for (const state of server.service.list())
     note(
       `experiment  ${state.experiment.name}: ${state.state}${state.state === 'draft' ? `; begin with: assay start ${state.experiment.name} --reason "..."` : ''}`,
@@ -51,6 +77,26 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
   });
   await server.close();
   note('stopped; everything acknowledged is on disk');
+}
+
+/** Certificate files, when there are any. */
+function tlsOf({ tlsCert, tlsKey, tlsClientCa }: ServeOptions): Pick<DataPlaneSettings, 'tls'> {
+  if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return {};
+  if (tlsCert === undefined || tlsKey === undefined)
+    throw new AssayError(
+      'usage-invalid',
+      `--tls-${tlsCert === undefined ? 'cert' : 'key'} is missing, must be given: HTTPS needs a certificate and its key`,
+    );
+  const clientCa = tlsClientCa === undefined ? {} : { clientCaFile: tlsClientCa };
+  return { tls: { certFile: tlsCert, keyFile: tlsKey, ...clientCa } };
+}
+
+/** Where evidence is handed to. The other server's token may differ from ours. */
+function shipment(url: string, token: string | undefined): { readonly url: string; readonly token?: string } {
+  if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : ''))
+    throw new AssayError('usage-invalid', `--ship-to is "${url}", must be the http or https address of an API`);
+  const theirs = process.env.ASSAY_SHIP_TOKEN || token;
+  return { url, ...(theirs === undefined ? {} : { token: theirs }) };
 }
 
 /** The token from a file or ASSAY_TOKEN; command lines are visible to other users, so it is never an argument. */

@@ -3,12 +3,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import type { HandedSegment, ReceivedSegment } from '../adapters/evidence-store/receive-segment.ts';
 import {
+  type EventsAnswer,
   type ExperimentAnswer,
   type ExplainAnswer,
   experimentActions,
   openApi,
   parseActionRequest,
+  parseErasureRequest,
   paths,
   problemType,
   toProblem,
@@ -26,9 +29,15 @@ export interface HttpApiOptions {
   readonly service: ExperimentService;
   /** Records outcomes durably; resolves with how many. */
   readonly recordOutcomes: (body: unknown, namespace: string) => Promise<number>;
+  /** Records the outcomes among an experiment's foreign events durably. */
+  readonly recordEvents: (body: unknown, experiment: { name: string; namespace: string }) => Promise<EventsAnswer>;
+  /** Takes a closed log file of another server in; resolves when it is durable here. */
+  readonly receiveSegment: (segment: HandedSegment) => Promise<ReceivedSegment>;
+  /** Erases everything of a unit id. */
+  readonly erase: (unit: string) => Promise<object>;
   readonly report: (name: string, namespace: string) => Promise<Report>;
   readonly explain: (name: string, namespace: string, unit: string) => ExplainAnswer;
-  readonly status: () => Readonly<Record<string, unknown>>;
+  readonly status: () => Promise<Readonly<Record<string, unknown>>>;
   /** Sentences for what is not ready; empty when all is. */
   readonly unready: () => readonly string[];
   /** Without a token every caller is let in whose Host header names this machine's loopback. */
@@ -90,18 +99,17 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     context.header('x-content-type-options', 'nosniff');
     context.header('cache-control', 'no-store');
   });
-  app.use(
-    '*',
-    bodyLimit({
-      maxSize: maxBodyBytes,
-      onError: () => {
-        throw new AssayError('body-too-large', `the body is larger than ${maxBodyBytes} bytes`);
-      },
-    }),
-  );
+  const limited = bodyLimit({
+    maxSize: maxBodyBytes,
+    onError: () => {
+      throw new AssayError('body-too-large', `the body is larger than ${maxBodyBytes} bytes`);
+    },
+  });
+  // Segments are streamed to the disk under a limit of their own.
+  app.use('*', (context, next) => (context.req.path === paths.segments ? next() : limited(context, next)));
 
   app.get(paths.openApi, (context) => context.json(openApi));
-  app.get(paths.status, (context) => context.json(options.status()));
+  app.get(paths.status, async (context) => context.json(await options.status()));
 
   app.get(paths.routing, (context) => {
     const body = JSON.stringify(service.snapshot());
@@ -117,6 +125,27 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     );
     return context.json({ accepted });
   });
+
+  app.post('/api/v1/events/:name', async (context) => {
+    const namespace = namespaceOf(context.req.query('namespace'));
+    const body = await readJson(context.req.raw);
+    return context.json(await options.recordEvents(body, { name: context.req.param('name'), namespace }));
+  });
+
+  app.post(paths.segments, async (context) => {
+    const body = context.req.raw.body;
+    if (body === null) throw new AssayError('segment-invalid', 'the body is missing, must be a log file');
+    return context.json(
+      await options.receiveSegment({
+        writer: context.req.query('writer') ?? '',
+        first: Number(context.req.query('first')),
+        bytes: body as unknown as AsyncIterable<Uint8Array>,
+      }),
+    );
+  });
+  app.post(paths.erasure, async (context) =>
+    context.json(await options.erase(parseErasureRequest(await readJson(context.req.raw)))),
+  );
 
   app.get(paths.experiments, (context) => context.json(service.list().map((state) => toAnswer(service, state))));
   app.get(`${paths.experiments}/:name`, (context) =>

@@ -1,1 +1,2 @@
+export type { DataPlaneSettings } from './data-plane.ts';
 export { type RunningServer, type ServerOptions, startServer } from './server.ts';

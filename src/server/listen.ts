@@ -1,6 +1,5 @@
 // How a server gets its port, and what it says when it cannot.
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { AssayError } from '../errors.ts';
 
 /**

@@ -1,30 +1,26 @@
-// One process that routes, records, answers reports and takes orders: opens every part, wires them, closes them in order.
+// One server that routes, records, answers reports and takes orders: opens every part, wires them, closes them in order.
 
-import { randomBytes } from 'node:crypto';
-import { createServer } from 'node:http';
+import type { createServer } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
 import { createCountingObserver } from '../adapters/counting-observer.ts';
 import { lockDataDirectory } from '../adapters/data-directory-lock.ts';
-import { watchExperiments } from '../adapters/experiment-folder.ts';
-import { openFileControlLog } from '../adapters/file-control-log.ts';
+import { createSegmentReceiver } from '../adapters/evidence-store/receive-segment.ts';
 import { openEvidenceLog } from '../adapters/file-evidence-log.ts';
-import { createUndiciUpstream } from '../adapters/undici-upstream.ts';
+import { startSegmentShipper } from '../adapters/segment-shipper.ts';
 import { openUnitHasher } from '../adapters/unit-key.ts';
-import type { ExplainAnswer } from '../api/index.ts';
-import { decide, prepareAssignment } from '../assignment/index.ts';
-import {
-  createExperimentService,
-  createRoutingSource,
-  type ExperimentService,
-  type ExperimentState,
-} from '../control/index.ts';
-import { makeReport, type Report } from '../decision/index.ts';
+import { createRoutingSource, type ExperimentService } from '../control/index.ts';
+import type { Report } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
-import { type Analytics, parseOutcomes } from '../evidence/index.ts';
 import type { Experiment } from '../experiment/index.ts';
-import { createGateway, gatewayServerOptions } from '../gateway/index.ts';
+import { now } from './clock.ts';
+import { openControlPlane } from './control-plane.ts';
+import { closeServer, type DataPlaneSettings, openDataPlane } from './data-plane.ts';
+import { type RetentionSettings, startEvidenceUpkeep } from './evidence-upkeep.ts';
+import { explain } from './explain.ts';
 import { createHttpApi } from './http-api.ts';
 import { isLoopback, listen } from './listen.ts';
+import { addCounts, addFaults, addLogs, type PlaneStatus } from './plane-status.ts';
+import { startWorkers } from './worker-pool.ts';
 
 /** Options of `startServer`. */
 export interface ServerOptions {
@@ -40,8 +36,14 @@ export interface ServerOptions {
   readonly apiHost?: string;
   readonly apiPort?: number;
   readonly token?: string;
-  readonly defaultUpstream?: string;
-  readonly durability?: 'after-reply' | 'before-reply';
+  /** What else the data plane shall do. */
+  readonly dataPlane?: Omit<Partial<DataPlaneSettings>, 'host' | 'port'>;
+  /** Gateway processes. With 1, the default, this process is the gateway too; with more it only directs them. */
+  readonly workers?: number;
+  /** When evidence goes; by default it stays. */
+  readonly retention?: RetentionSettings;
+  /** Hands all evidence to another server instead of keeping it; reports are that server's. */
+  readonly shipTo?: { readonly url: string; readonly token?: string };
   /** Start every experiment that is a draft. */
   readonly startDrafts?: boolean;
   /** One sentence per event an operator needs. */
@@ -59,17 +61,32 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Epoch milliseconds that never jump with the wall clock: differences of it are latencies. */
-const now = (): number => performance.timeOrigin + performance.now();
+/** Below the 30 s after which Kubernetes and common service managers kill. */
+const defaultDrainMs = 25_000;
+
+/** How old a log file becomes where another server waits for it. */
+const shippedAgeMs = 5_000;
+
+/** The data plane of a server, in this process or in several others. */
+interface Serving {
+  readonly port: number;
+  /** What it did; null parts stand in this process's own figures. */
+  status(): Promise<{ readonly plane: PlaneStatus | null; readonly workers?: readonly unknown[] }>;
+  isLive(writer: string): boolean;
+  /** Sentences for what is not ready. */
+  unready(): readonly string[];
+  close(): Promise<void>;
+}
 
 /**
- * Starts gateway and control plane in this process.
+ * Starts gateway and control plane.
  *
- * @throws AssayError `listen-refused`, `port-in-use`, `data-directory-locked`, `data-directory-unusable`,
+ * @throws AssayError `listen-refused`, `port-in-use`, `data-directory-locked`, `data-directory-unusable`, `worker-failed`,
  *   `experiment-invalid` (at the start; later a broken file is reported and the last good one stays).
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { dataDirectory, host = '127.0.0.1', apiHost = '127.0.0.1', port = 8080, apiPort = 8081 } = options;
+  const workers = options.workers ?? 1;
   const tell = options.onEvent ?? (() => {});
   if (!isLoopback(apiHost) && options.token === undefined)
     throw new AssayError('listen-refused', `the API would listen on ${apiHost} without a token`);
@@ -84,124 +101,131 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     closers.push(() => lock.release());
     const observer = createCountingObserver({ onFault: ({ code, message }) => tell(`${code}: ${message}`), now });
     const { hashUnit } = await openUnitHasher({ directory: dataDirectory, environment: process.env });
-    const controlLog = await openFileControlLog({ directory: dataDirectory, now: Date.now, onNotice: tell });
-    closers.push(() => controlLog.close());
-    const service = await createExperimentService({ log: controlLog, observer });
-    const evidence = await openEvidenceLog({ directory: dataDirectory, now, observer });
-    closers.push(() => evidence.close());
-    const analytics = openLazily(async () => {
-      // Loaded when the first report is asked for: the gateway must run where the engine cannot.
-      const { openDuckdbAnalytics } = await import('../adapters/duckdb-analytics.ts');
-      return openDuckdbAnalytics({ directory: dataDirectory, isLive: (writer) => writer === evidence.status().writer });
-    });
-    closers.push(() => analytics.close());
-
-    const upstream = createUndiciUpstream();
-    closers.push(() => upstream.close());
-    const gateway = createGateway({
-      routing: createRoutingSource(service),
-      upstream,
-      evidence,
-      observer,
-      hashUnit,
+    const { shipTo } = options;
+    const shipper =
+      shipTo === undefined
+        ? undefined
+        : startSegmentShipper({ directory: dataDirectory, random: Math.random, tell, ...shipTo });
+    // Closed after the log, so that its last file goes too.
+    if (shipper !== undefined) closers.push(() => shipper.close());
+    // What is shipped is wanted elsewhere soon; what stays is sealed in larger pieces.
+    const age = shipTo === undefined ? {} : { maxLogAgeMs: shippedAgeMs };
+    const evidence = await openEvidenceLog({
+      directory: dataDirectory,
       now,
-      random: Math.random,
-      createId: () => randomBytes(12).toString('base64url'),
-      ...(options.defaultUpstream === undefined ? {} : { defaultUpstream: options.defaultUpstream }),
-      ...(options.durability === undefined ? {} : { durability: options.durability }),
+      observer,
+      ...(shipTo === undefined ? {} : { maxSegmentAgeMs: shippedAgeMs }),
     });
-    const gatewayServer = createServer(gatewayServerOptions, (request, response) => gateway.handle(request, response));
+    closers.push(() => evidence.close());
+    const receiver = createSegmentReceiver({
+      directory: dataDirectory,
+      isOwn: (writer) => writer === evidence.status().writer || serving?.isLive(writer) === true,
+    });
+    let serving: Serving | undefined;
+    const control = await openControlPlane({
+      dataDirectory,
+      observer,
+      evidence,
+      hashUnit,
+      isLive: (writer) =>
+        writer === evidence.status().writer || serving?.isLive(writer) === true || receiver.isActive(writer),
+      startDrafts: options.startDrafts === true,
+      tell,
+    });
+    closers.push(() => control.close());
+    const { service } = control;
+    await control.take({ experiments: options.experiments ?? [], files: options.files ?? [] });
 
-    const apply = async (experiment: Experiment, source: string): Promise<void> => {
-      const authorship = { author: source, reason: 'read from the file' };
-      const state = await service.apply(experiment, authorship);
-      if (options.startDrafts && state.state === 'draft') {
-        await service.act('start', {
-          name: experiment.name,
-          namespace: experiment.namespace,
-          author: source,
-          reason: 'started with the server',
-        });
-      }
-    };
-    for (const experiment of options.experiments ?? []) await apply(experiment, 'server');
-    let isStarting = true;
-    for (const path of options.files ?? []) {
-      const watch = await watchExperiments({
-        path,
-        onEvent: async (event) => {
-          if (event.kind === 'refused') {
-            if (isStarting) throw event.error;
-            tell(`${event.file} is refused, the last good one stays: ${event.error.message}`);
-          } else if (event.kind === 'removed') {
-            tell(`${event.file} is gone; its experiments go on as they are. End them with \`assay stop\`.`);
-          } else {
-            for (const experiment of event.experiments) await apply(experiment, `file:${event.file}`);
-            if (!isStarting) tell(`${event.file} was read again`);
-          }
-        },
-      });
-      closers.push(() => watch.close());
-    }
-    isStarting = false;
-
-    const report = async (name: string, namespace = 'default'): Promise<Report> => {
-      const state = service.get(name, namespace);
-      const nowMs = now();
-      const summary = await (await analytics.get()).summarise({
-        experiment: state.experiment,
-        epochs: state.epochs,
-        nowMs,
-      });
-      return makeReport(summary, {
-        experiment: state.experiment,
-        nowMs,
-        ...(state.startedAtMs === null ? {} : { startedAtMs: state.startedAtMs }),
-        planChanges: state.planChanges.map(
-          ({ part, revision, timeMs }) =>
-            `${part} changed with revision ${revision} at ${new Date(timeMs).toISOString()}`,
-        ),
-      });
-    };
+    const upkeep = startEvidenceUpkeep({
+      directory: dataDirectory,
+      observer,
+      retention: options.retention ?? {},
+      isShipped: shipTo !== undefined,
+      longestWindowMs: () =>
+        Math.max(0, ...service.list().flatMap(({ experiment }) => experiment.metrics.map(({ windowMs }) => windowMs))),
+      tell,
+    });
+    closers.push(() => upkeep.close());
 
     const api = createHttpApi({
       service,
-      recordOutcomes: async (body, namespace) => {
-        const records = parseOutcomes(body, { nowMs: now(), namespace, hashUnit });
-        await evidence.appendDurable(records);
-        return records.length;
+      recordOutcomes: control.recordOutcomes,
+      recordEvents: control.recordEvents,
+      receiveSegment: receiver.receive,
+      erase: async (unit) => {
+        if (workers > 1)
+          throw new AssayError('data-directory-locked', 'gateway workers are writing to the evidence log', {
+            fix: 'Stop the server and run `assay log erase`, or run it with one worker.',
+          });
+        return upkeep.erase(hashUnit(unit), [evidence]);
       },
-      report,
-      explain: (name, namespace, unit) => explain(service.get(name, namespace), { service, unit }),
-      status: () => ({
-        gateway: gateway.status(),
-        evidence: evidence.status(),
-        counters: observer.counts(),
-        faults: observer.faults(),
-      }),
+      report: control.report,
+      explain: (name, namespace, unit) => explain(service, { name, namespace, unit }),
+      status: async () => {
+        const { plane, workers: each } = (await serving?.status()) ?? { plane: null };
+        const own = { evidence: evidence.status(), counters: observer.counts(), faults: observer.faults() };
+        return {
+          gateway: plane?.gateway ?? {},
+          evidence: addLogs(own.evidence, plane === null ? [] : [plane.evidence]),
+          counters: addCounts([own.counters, plane?.counters ?? []]),
+          faults: addFaults([own.faults, plane?.faults ?? []]),
+          ...(each === undefined ? {} : { workers: each }),
+          ...(shipper === undefined ? {} : { shipment: shipper.status() }),
+        };
+      },
       unready: () => {
-        const fault = evidence.status().fault;
-        return [...(fault === null ? [] : [fault]), ...(gateway.status().draining ? ['the gateway is draining'] : [])];
+        const { fault } = evidence.status();
+        return [...(fault === null ? [] : [fault]), ...(serving?.unready() ?? ['the gateway does not listen yet'])];
       },
       onFault: (fault) => tell(`fault: ${String((fault as Error)?.stack ?? fault)}`),
       ...(options.token === undefined ? {} : { token: options.token }),
     });
     const apiServer = createAdaptorServer({ fetch: api.fetch }) as ReturnType<typeof createServer>;
-
     const apiPortTaken = await listen(apiServer, { host: apiHost, port: apiPort, what: 'API' });
     closers.push(() => closeServer(apiServer));
-    const gatewayPort = await listen(gatewayServer, { host, port, what: 'data plane' });
-    closers.push(async () => {
-      const closed = closeServer(gatewayServer);
-      await gateway.drain();
-      await closed;
-    });
+
+    const settings: DataPlaneSettings = { drainMs: defaultDrainMs, ...age, ...options.dataPlane, host, port };
+    const routing = createRoutingSource(service);
+    if (workers > 1) {
+      const pool = await startWorkers({ count: workers, settings, dataDirectory, routing, tell });
+      serving = {
+        port: pool.port,
+        status: async () => {
+          const { total, workers: each } = await pool.status();
+          return { plane: total, workers: each };
+        },
+        isLive: pool.isLive,
+        unready: () => (pool.serving() === 0 ? ['no gateway worker serves'] : []),
+        close: pool.close,
+      };
+    } else {
+      const plane = await openDataPlane(settings, {
+        routing,
+        evidence,
+        observer,
+        dataDirectory,
+        hashUnit,
+        idPrefix: '',
+      });
+      const nothing = { ...evidence.status(), appended: 0, durable: 0, lost: 0, fault: null };
+      serving = {
+        port: plane.port,
+        // Log, counters and faults of this process are counted as its own.
+        status: async () => ({
+          plane: { gateway: { ...plane.status() }, evidence: nothing, counters: [], faults: [] },
+        }),
+        isLive: () => false,
+        unready: () => (plane.status().draining ? ['the gateway is draining'] : []),
+        close: plane.close,
+      };
+    }
+    closers.push(serving.close);
 
     return {
-      gatewayUrl: `http://${forUrl(host)}:${gatewayPort}`,
+      gatewayUrl: `http${settings.tls === undefined ? '' : 's'}://${forUrl(host)}:${serving.port}`,
       apiUrl: `http://${forUrl(apiHost)}:${apiPortTaken}`,
       service,
-      report,
+      report: control.report,
       close,
     };
   } catch (fault) {
@@ -210,61 +234,4 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 }
 
-/** Opens analytics once, at the first question; a failed opening is tried again at the next. */
-function openLazily(open: () => Promise<Analytics>): { get(): Promise<Analytics>; close(): Promise<void> } {
-  let opened: Promise<Analytics> | undefined;
-  return {
-    get: () => {
-      opened ??= open().catch((fault: unknown) => {
-        opened = undefined;
-        throw fault;
-      });
-      return opened;
-    },
-    close: async () => (await opened)?.close(),
-  };
-}
-
-const explanations: Readonly<Record<string, string>> = {
-  split: 'its bucket lies in the range of that variant',
-  'not-covered': 'its coverage bucket lies outside the share of units that take part',
-  paused: 'the experiment does not run, so the control answers everybody',
-  promoted: 'this variant was promoted and answers everybody',
-  ended: 'the experiment has ended, so the control answers everybody',
-};
-
-function explain(
-  state: ExperimentState,
-  { service, unit }: { service: ExperimentService; unit: string },
-): ExplainAnswer {
-  const { name, namespace } = state.experiment;
-  const routed = service.snapshot().experiments.find((each) => each.name === name && each.namespace === namespace);
-  if (routed === undefined)
-    throw new AssayError(
-      'experiment-unknown',
-      `experiment "${name}" is not routed at present: another one owns its route`,
-    );
-  const { variant, reason, propensity, coverageBucket, splitBucket } = decide(prepareAssignment(routed), {
-    unit,
-    forced: null,
-    random: () => 0,
-  });
-  const buckets =
-    splitBucket === null ? '' : ` (coverage bucket ${coverageBucket}, split bucket ${splitBucket} of ${2 ** 32})`;
-  return {
-    experiment: name,
-    variant,
-    reason,
-    propensity,
-    text: `${unit} gets ${variant}: ${explanations[reason] ?? reason}${buckets}; share ${(propensity * 100).toFixed(2)} %`,
-  };
-}
-
 const forUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);
-
-function closeServer(server: ReturnType<typeof createServer>): Promise<void> {
-  return new Promise((resolve) => {
-    server.close(() => resolve());
-    server.closeIdleConnections();
-  });
-}

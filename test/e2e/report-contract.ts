@@ -14,7 +14,8 @@ export function expectContract(document: unknown): void {
     control: string;
     variants: Document[];
     checks: Record<string, Document>;
-    metrics: { name: string; kind: string; role: string; method: string; variants: Document[] }[];
+    metrics: { name: string; kind: string; role: string; method: string; per?: string; variants: Document[] }[];
+    series?: { metric: string; variant: string; everyMs: number; points: { at: string }[] }[];
     value: { net: Document; terms: unknown[] };
     findings: { code: string; text: string }[];
     verdict: { kind: string; recommendation: string; pointRule: unknown; reasons: { code: string; text: string }[] };
@@ -45,6 +46,15 @@ export function expectContract(document: unknown): void {
         for (const key of ['absolute', 'relative', 'pValue']) expectNumberOrInsufficient(difference?.[key]);
         expectInterval(difference?.interval);
       }
+    }
+  }
+  for (const { per } of report.metrics) if (per !== undefined) expect(['unit', 'prediction']).toContain(per);
+  for (const { everyMs, points, ...entry } of report.series ?? []) {
+    expect(entry).toEqual({ metric: expect.any(String), variant: expect.any(String) });
+    expect(everyMs).toBeGreaterThan(0);
+    for (const point of points) {
+      expect(point).toEqual({ at: expect.any(String), n: expect.any(Number), estimate: expect.any(Number) });
+      expect(Number.isNaN(Date.parse(point.at))).toBe(false);
     }
   }
   expect(report.value.terms).toEqual(expect.any(Array));

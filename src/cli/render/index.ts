@@ -1,5 +1,15 @@
 // The door of src/cli/render: reports, plots and progress for a terminal.
-export { formatCount, formatQuantity, type TerminalStyle, terminalStyle, wrapText } from './format.ts';
+export {
+  formatCount,
+  formatDifferenceWithInterval,
+  formatPValue,
+  formatQuantity,
+  type TerminalStyle,
+  terminalStyle,
+  type Unit,
+  wrapText,
+} from './format.ts';
 export { metricUnits } from './metric-unit.ts';
-export { createProgress, type ProgressStream } from './progress.ts';
+export { createProgress, type Progress, type ProgressStream } from './progress.ts';
 export { renderReport } from './report.ts';
+export { linesOf, newTable } from './tables.ts';

@@ -8,9 +8,23 @@ const flags: readonly string[] = ['failed', 'caller_failed', 'fallback'];
 
 /** Unit of every metric of an experiment, by name: yes-or-no questions are shares, latencies milliseconds. */
 export function metricUnits(experiment: Experiment): Readonly<Record<string, Unit>> {
-  return Object.fromEntries(
-    experiment.metrics.map((metric) => [metric.name, unitOf(metric.definition.expression)] as const),
-  );
+  return Object.fromEntries(experiment.metrics.map(({ name, definition }) => [name, unitOfKind(definition)] as const));
+}
+
+function unitOfKind(definition: Experiment['metrics'][number]['definition']): Unit {
+  switch (definition.kind) {
+    case 'proportion':
+    case 'retention':
+    case 'hit_rate':
+      return 'share';
+    case 'mean':
+    case 'quantile':
+    case 'rmse':
+    case 'mae':
+      return unitOf(definition.expression);
+    default:
+      return 'number';
+  }
 }
 
 function unitOf(expression: string): Unit {

@@ -206,6 +206,30 @@ describe('renderReport', () => {
     expect(text).toMatch(/error_rate +│ +0 │ +0\.00130/);
   });
 
+  it('tells where values were ended, what a covariate took out, and the differences under another rule', () => {
+    const base = handMade();
+    const [accuracy, ...others] = base.metrics;
+    if (accuracy === undefined) throw new Error('no metric');
+    const variants = accuracy.variants.map((entry) =>
+      entry.difference === undefined
+        ? entry
+        : { ...entry, difference: { ...entry.difference, unadjusted: 0.06, varianceReduction: 0.4 } },
+    );
+    const capped = { upper: 1074, raised: 0, lowered: 90, n: 90_189 };
+    const text = renderReport(
+      {
+        ...base,
+        metrics: [{ ...accuracy, capped, variants }, ...others] as Report['metrics'],
+        sensitivity: [{ name: 'exclude-mixed', text: 'Without the 3 units seen in several.', metrics: base.metrics }],
+      },
+      { ...plain, units },
+    ).replace(/\s+/g, ' ');
+    expect(text).toContain('accuracy: values above 1,074 count as that (90 of 90189)');
+    expect(text).toContain('a covariate takes 40.0 % of the noise out of the difference of enhanced');
+    expect(text).toMatch(/Under another rule - Without the 3 units seen in several\. accuracy, enhanced: \+4\.89/);
+    expect(renderReport(base, { ...plain, units })).not.toContain('Under another rule');
+  });
+
   it('tells why a metric has no test instead of drawing one', () => {
     const text = renderReport(handMade(), { ...plain, units });
     expect(text).toContain('no test for latency_p95: fewer than 20 requests lie beyond the quantile');

@@ -47,6 +47,7 @@ export function renderReport(report: Report, options: RenderReportOptions = {}):
   const sections: readonly (readonly [string, readonly string[]])[] = [
     ['Results', renderVariantTable(report, { style, units })],
     [`Differences from ${report.control}`, drawDifferences(sheet)],
+    ['Under another rule', drawSensitivity(sheet)],
     ['By segment', renderSegmentTable(report, { style, units })],
     ['Value', drawValues(sheet)],
     ['Published figures', renderPublishedTable(report, style)],
@@ -86,7 +87,46 @@ function drawDifferences(sheet: Sheet): readonly string[] {
   return [
     ...(rows.length > 0 ? [...renderIntervalPlot(rows, style), colours.dim(caption)] : []),
     ...missing.flatMap((text) => bullet(sheet, { mark: '-', text: `no test for ${text}` })),
+    ...report.metrics.flatMap(notesOn).flatMap((text) => bullet(sheet, { mark: '-', text })),
   ];
+}
+
+/** What was done to a metric's values before they were compared. */
+function notesOn({ name, capped, variants }: MetricEntry): readonly string[] {
+  const notes: string[] = [];
+  if (capped !== undefined && capped.lowered + capped.raised > 0) {
+    const ends = [
+      ...(capped.lower === undefined ? [] : [`below ${formatQuantity(capped.lower, 'number')}`]),
+      ...(capped.upper === undefined ? [] : [`above ${formatQuantity(capped.upper, 'number')}`]),
+    ];
+    notes.push(
+      `${name}: values ${ends.join(' and ')} count as that (${capped.raised + capped.lowered} of ${capped.n})`,
+    );
+  }
+  for (const { variant, difference } of variants) {
+    if (difference === undefined || isInsufficient(difference) || difference.varianceReduction === undefined) continue;
+    const saved = formatQuantity(Math.max(0, difference.varianceReduction), 'share');
+    const raw = formatDifference(difference.unadjusted ?? difference.absolute, 'number');
+    notes.push(
+      `${name}: a covariate takes ${saved} of the noise out of the difference of ${variant}; as measured ${raw}`,
+    );
+  }
+  return notes;
+}
+
+/** The differences under another rule, beside those of the report. */
+function drawSensitivity(sheet: Sheet): readonly string[] {
+  const { report, units } = sheet;
+  return (report.sensitivity ?? []).flatMap(({ text, metrics }) => [
+    ...bullet(sheet, { mark: '-', text }),
+    ...metrics.flatMap(({ name, variants }) =>
+      variants.flatMap(({ variant, difference }) => {
+        if (difference === undefined || isInsufficient(difference) || isInsufficient(difference.interval)) return [];
+        const shown = formatDifferenceWithInterval(difference.absolute, difference.interval, units[name] ?? 'number');
+        return bullet(sheet, { mark: ' ', text: `${name}, ${variant}: ${shown}` });
+      }),
+    ),
+  ]);
 }
 
 function toRow(

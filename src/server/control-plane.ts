@@ -1,0 +1,145 @@
+// The part that takes orders and answers questions: experiments from files, outcomes, reports, all over one data directory.
+import { createHash } from 'node:crypto';
+import { watchExperiments } from '../adapters/experiment-folder.ts';
+import { openFileControlLog } from '../adapters/file-control-log.ts';
+import type { EventsAnswer } from '../api/index.ts';
+import { createExperimentService, type ExperimentService } from '../control/index.ts';
+import { makeReport, type Report } from '../decision/index.ts';
+import { AssayError } from '../errors.ts';
+import { type Analytics, type EvidenceLog, mapEvents, type Observer, parseOutcomes } from '../evidence/index.ts';
+import type { Experiment } from '../experiment/index.ts';
+import { now } from './clock.ts';
+
+/** Options of `openControlPlane`. */
+interface ControlPlaneOptions {
+  readonly dataDirectory: string;
+  readonly observer: Observer;
+  readonly evidence: EvidenceLog;
+  readonly hashUnit: (id: string) => string;
+  /** True for a writer that still runs. */
+  readonly isLive: (writer: string) => boolean;
+  /** Start every experiment that is a draft. */
+  readonly startDrafts: boolean;
+  /** One sentence per event an operator needs. */
+  readonly tell: (sentence: string) => void;
+}
+
+/** The control plane of one process, without a listening socket. */
+export interface ControlPlane {
+  readonly service: ExperimentService;
+  /** Applies experiments, then files and folders, which stay watched. @throws AssayError for the first that is refused. */
+  take(wanted: { readonly experiments: readonly Experiment[]; readonly files: readonly string[] }): Promise<void>;
+  /** Makes outcomes durable; resolves with how many. @throws AssayError `outcome-invalid`, `evidence-not-durable`. */
+  recordOutcomes(body: unknown, namespace: string): Promise<number>;
+  /**
+   * Makes the outcomes among an experiment's foreign events durable.
+   * @throws AssayError `experiment-unknown`, `outcome-invalid`, `evidence-not-durable`, `request-invalid` where no mapping is declared.
+   */
+  recordEvents(body: unknown, experiment: { readonly name: string; readonly namespace: string }): Promise<EventsAnswer>;
+  report(name: string, namespace?: string): Promise<Report>;
+  close(): Promise<void>;
+}
+
+/** @throws AssayError `control-log-corrupt`, `data-directory-unusable`. */
+export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
+  const { dataDirectory, observer, evidence, hashUnit, isLive, tell } = options;
+  const controlLog = await openFileControlLog({ directory: dataDirectory, now: Date.now, onNotice: tell });
+  const closers: (() => Promise<unknown>)[] = [() => controlLog.close()];
+  const close = async (): Promise<void> => {
+    for (const each of closers.splice(0).reverse()) await each();
+  };
+  const service = await createExperimentService({ log: controlLog, observer }).catch(async (fault: unknown) => {
+    await close();
+    throw fault;
+  });
+  const analytics = openLazily(async () => {
+    // Loaded when the first report is asked for: the gateway must run where the engine cannot.
+    const { openDuckdbAnalytics } = await import('../adapters/duckdb-analytics.ts');
+    return openDuckdbAnalytics({ directory: dataDirectory, isLive });
+  });
+  closers.push(() => analytics.close());
+
+  const apply = async (experiment: Experiment, source: string): Promise<void> => {
+    const state = await service.apply(experiment, { author: source, reason: 'read from the file' });
+    if (!options.startDrafts || state.state !== 'draft') return;
+    const { name, namespace } = experiment;
+    await service.act('start', { name, namespace, author: source, reason: 'started with the server' });
+  };
+
+  return {
+    service,
+    async take({ experiments, files }) {
+      for (const experiment of experiments) await apply(experiment, 'server');
+      let isStarting = true;
+      for (const path of files) {
+        const watch = await watchExperiments({
+          path,
+          onEvent: async (event) => {
+            if (event.kind === 'refused') {
+              if (isStarting) throw event.error;
+              tell(`${event.file} is refused, the last good one stays: ${event.error.message}`);
+            } else if (event.kind === 'removed') {
+              tell(`${event.file} is gone; its experiments go on as they are. End them with \`assay stop\`.`);
+            } else {
+              for (const experiment of event.experiments) await apply(experiment, `file:${event.file}`);
+              if (!isStarting) tell(`${event.file} was read again`);
+            }
+          },
+        });
+        closers.push(() => watch.close());
+      }
+      isStarting = false;
+    },
+    async recordOutcomes(body, namespace) {
+      const records = parseOutcomes(body, { nowMs: now(), namespace, hashUnit });
+      await evidence.appendDurable(records);
+      return records.length;
+    },
+    async recordEvents(body, { name, namespace }) {
+      const mappings = service.get(name, namespace).experiment.outcomes ?? [];
+      if (mappings.length === 0) {
+        throw new AssayError('request-invalid', `experiment "${name}" declares no outcomes, so no event can be one`, {
+          fix: 'Add spec.outcomes to its file, or post outcomes to /api/v1/outcomes.',
+        });
+      }
+      const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);
+      const { records, ignored } = mapEvents(body, { mappings, nowMs: now(), namespace, hashUnit, digest });
+      if (records.length > 0) await evidence.appendDurable(records);
+      return { accepted: records.length, ignored };
+    },
+    async report(name, namespace = 'default') {
+      const state = service.get(name, namespace);
+      const nowMs = now();
+      const summary = await (await analytics.get()).summarise({
+        experiment: state.experiment,
+        epochs: state.epochs,
+        nowMs,
+      });
+      return makeReport(summary, {
+        experiment: state.experiment,
+        nowMs,
+        ...(state.startedAtMs === null ? {} : { startedAtMs: state.startedAtMs }),
+        planChanges: state.planChanges.map(
+          ({ part, revision, timeMs }) =>
+            `${part} changed with revision ${revision} at ${new Date(timeMs).toISOString()}`,
+        ),
+      });
+    },
+    close,
+  };
+}
+
+/** Opens analytics once, at the first question; a failed opening is tried again at the next. */
+function openLazily(open: () => Promise<Analytics>): { get(): Promise<Analytics>; close(): Promise<void> } {
+  let opened: Promise<Analytics> | undefined;
+  return {
+    get: () => {
+      opened ??= open().catch((fault: unknown) => {
+        opened = undefined;
+        throw fault;
+      });
+      return opened;
+    },
+    close: async () => (await opened)?.close(),
+  };
+}

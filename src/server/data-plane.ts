@@ -1,0 +1,135 @@
+// One process's share of the data plane: gateway, listening socket and connections to model servers, from settings that are plain JSON.
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Server } from 'node:http';
+import { createFileBodyStore } from '../adapters/file-body-store.ts';
+import { createRawUpstream } from '../adapters/raw-upstream.ts';
+import { createUndiciUpstream } from '../adapters/undici-upstream.ts';
+import { createCredentials, withCredentials } from '../adapters/upstream-credentials.ts';
+import { AssayError } from '../errors.ts';
+import type { EvidenceLog, Observer } from '../evidence/index.ts';
+import {
+  createFastFront,
+  createGateway,
+  createNodeFront,
+  type FrontOptions,
+  type FrontTls,
+  type Gateway,
+  type RoutingSource,
+} from '../gateway/index.ts';
+import { now } from './clock.ts';
+import { listen } from './listen.ts';
+
+/** How the data plane listens and behaves; crosses to worker processes as JSON. */
+export interface DataPlaneSettings {
+  readonly host: string;
+  /** 0 takes any free one. */
+  readonly port: number;
+  readonly defaultUpstream?: string;
+  readonly durability?: 'after-reply' | 'before-reply';
+  /** `node` (default) is node:http; `fast` is node:net with Node's own parser, for cleartext HTTP/1.1. */
+  readonly front?: 'node' | 'fast';
+  /** PEM files of a front that speaks HTTPS; every process reads them itself. */
+  readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string };
+  /** What happens to predictions while the log cannot be written. */
+  readonly onLogFailure?: 'serve-unrecorded' | 'refuse';
+  /** Requests under way in one process beyond which further ones get 503. */
+  readonly maxInFlight?: number;
+  /** How long requests in flight may take to end after the order to stop, milliseconds; then they are cut. */
+  readonly drainMs: number;
+  /** How old a file of the evidence log becomes before the next is begun, milliseconds; default five minutes. */
+  readonly maxLogAgeMs?: number;
+}
+
+/** What a data plane needs of its process. */
+interface DataPlaneParts {
+  readonly routing: RoutingSource;
+  readonly evidence: EvidenceLog;
+  readonly observer: Observer;
+  /** Sampled bodies are kept beneath it. */
+  readonly dataDirectory: string;
+  readonly hashUnit: (id: string) => string;
+  /** Stands before all prediction ids of this process; `''` where there is only one. At most 4 characters. */
+  readonly idPrefix: string;
+}
+
+/** A listening data plane. */
+export interface DataPlane {
+  readonly port: number;
+  status(): ReturnType<Gateway['status']>;
+  /** Takes no new connections, finishes requests in flight within `drainMs`, hands over their records. The log stays open. */
+  close(): Promise<void>;
+}
+
+/** @throws AssayError `listen-refused`, `port-in-use`. */
+export async function openDataPlane(settings: DataPlaneSettings, parts: DataPlaneParts): Promise<DataPlane> {
+  const { host, defaultUpstream, durability, onLogFailure, maxInFlight, drainMs } = settings;
+  const tls = settings.tls === undefined ? undefined : await readTls(settings.tls);
+  const isFast = settings.front === 'fast';
+  const onFault = (message: string): void => parts.observer.fault('credentials-missing', message);
+  const secrets = createCredentials({ environment: process.env, onFault });
+  const pools = createUndiciUpstream({ onFault });
+  const upstream = withCredentials(isFast ? createRawUpstream({ otherwise: pools }) : pools, secrets);
+  const bodies = createFileBodyStore({ directory: parts.dataDirectory, now, observer: parts.observer });
+  const gateway = createGateway({
+    bodies,
+    routing: parts.routing,
+    upstream,
+    evidence: parts.evidence,
+    observer: parts.observer,
+    hashUnit: parts.hashUnit,
+    now,
+    random: Math.random,
+    createId: () => parts.idPrefix + randomBytes(12).toString('base64url'),
+    ...(defaultUpstream === undefined ? {} : { defaultUpstream }),
+    ...(durability === undefined ? {} : { durability }),
+    ...(onLogFailure === undefined ? {} : { onLogFailure }),
+    ...(maxInFlight === undefined ? {} : { maxInFlight }),
+    drainMs,
+  });
+  const frontOptions: FrontOptions = tls === undefined ? {} : { tls };
+  const front = isFast ? createFastFront(gateway.handle, frontOptions) : createNodeFront(gateway.handle, frontOptions);
+  let port: number;
+  try {
+    port = await listen(front.server, { host, port: settings.port, what: 'data plane' });
+  } catch (fault) {
+    await Promise.all([upstream.close(), bodies.close()]);
+    throw fault;
+  }
+  return {
+    port,
+    status: () => gateway.status(),
+    close: async () => {
+      front.stop();
+      await gateway.drain();
+      await front.close();
+      await Promise.all([upstream.close(), bodies.close()]);
+    },
+  };
+}
+
+/** @throws AssayError `file-unreadable`. */
+async function readTls(files: NonNullable<DataPlaneSettings['tls']>): Promise<FrontTls> {
+  const read = async (path: string, what: string): Promise<Buffer> => {
+    try {
+      return await readFile(path);
+    } catch (cause) {
+      throw new AssayError('file-unreadable', `the ${what} ${path} cannot be read: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+  };
+  return {
+    cert: await read(files.certFile, 'certificate'),
+    key: await read(files.keyFile, 'private key'),
+    ...(files.clientCaFile === undefined ? {} : { clientCa: await read(files.clientCaFile, 'CA of callers') }),
+  };
+}
+
+/** Resolves when the last connection is gone; idle ones are closed at once. */
+export function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeIdleConnections();
+  });
+}
