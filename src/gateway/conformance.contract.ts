@@ -14,7 +14,7 @@ export interface FrontUnderTest {
   connect(port: number): Socket;
 }
 
-const limits: FrontOptions = { headTimeoutMs: 300, requestTimeoutMs: 600, keepAliveMs: 1000, checkMs: 50 };
+const hasty: FrontOptions = { headTimeoutMs: 300, requestTimeoutMs: 600, keepAliveMs: 1000, checkMs: 50 };
 const maxRequestBytes = 100_000;
 /** Longer than anything here takes on a busy machine; whoever waits for it has failed. */
 const patienceMs = 10_000;
@@ -146,12 +146,14 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
     let model: ModelServer;
     let rig: Rig;
     const sockets = new Set<Socket>();
-    const open = (): Socket => {
-      const socket = connect(rig.port);
+    const routed = () => experiment([variant('control', model.url), variant('candidate', model.url)]);
+    const dial = (port: number): Socket => {
+      const socket = connect(port);
       sockets.add(socket);
       socket.on('error', () => {});
       return socket;
     };
+    const open = (): Socket => dial(rig.port);
     /** One connection, from the bytes to its end. */
     const say = (bytes: string, until?: RegExp): Promise<Said> => talk(open(), bytes, until);
 
@@ -163,14 +165,10 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
           res.write('data: 1\n\n');
           res.end('data: 2\n\n');
         } else if (status !== 200) res.writeHead(status, status === 304 ? { etag: '"a"' } : {}).end();
-        else if (url.includes('slow')) setTimeout(() => json(res, { slow: true }), 100);
+        else if (url.includes('slow')) setTimeout(() => json(res, { slow: true }), url.includes('slower') ? 900 : 100);
         else json(res, { got: body.toString('latin1'), headers });
       });
-      rig = await openRig(
-        [experiment([variant('control', model.url), variant('candidate', model.url)])],
-        { maxRequestBytes },
-        { ...limits, ...options, kind },
-      );
+      rig = await openRig([routed()], { maxRequestBytes }, { ...options, kind });
     });
     afterAll(() => {
       for (const socket of sockets) socket.destroy();
@@ -196,6 +194,13 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
     });
 
     describe('it waits no longer than it should', () => {
+      let quick: Rig;
+      const open = (): Socket => dial(quick.port);
+      const say = (bytes: string): Promise<Said> => talk(open(), bytes);
+      beforeAll(async () => {
+        quick = await openRig([routed()], { maxRequestBytes }, { ...hasty, ...options, kind });
+      });
+
       it('for a head that does not come', async () => {
         const said = await say('POST /predict HTTP/1.1\r\nHost:');
         expect([said.isClosed, ...statusesOf(said)]).toEqual([true, 408]);
@@ -234,7 +239,7 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
       });
 
       it('but longer for a model that takes its time', async () => {
-        const said = await say(`POST /predict/slow HTTP/1.1\r\nHost: x\r\n${close}Content-Length: 0\r\n\r\n`);
+        const said = await say(`POST /predict/slower HTTP/1.1\r\nHost: x\r\n${close}Content-Length: 0\r\n\r\n`);
         expect(statusesOf(said)).toEqual([200]);
       });
     });
@@ -409,7 +414,7 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
     describe('it comes to an end', () => {
       const start = async (handle: CallerHandler): Promise<{ front: Front; port: number }> => {
         const create = kind === 'fast' ? createFastFront : createNodeFront;
-        const front = create(handle, { ...limits, ...options });
+        const front = create(handle, { ...hasty, ...options });
         await new Promise<void>((resolve) => front.server.listen(0, '127.0.0.1', resolve));
         return { front, port: (front.server.address() as AddressInfo).port };
       };

@@ -1,7 +1,7 @@
 // How is one cleartext connection of the fast front read and answered? llhttp reads, one request at a time is answered, in the order they came.
 import type { Socket } from 'node:net';
 import type { CallerHandler } from './caller.ts';
-import { type ExchangeLine, FastExchange } from './fast-exchange.ts';
+import { type ExchangeHead, type ExchangeLine, FastExchange } from './fast-exchange.ts';
 import { refuseCoding } from './http-head.ts';
 import type { HttpParseError, HttpParser, HttpParsing, OnHead } from './http-parser.ts';
 
@@ -271,6 +271,7 @@ export class FastConnection implements ExchangeLine {
   #finish(exchange: FastExchange): void {
     if (this.#current !== exchange) return;
     this.#current = null;
+    this.#started = null;
     if (!exchange.keepsAlive || this.#desk.isStopped) {
       this.#waiting.length = 0;
       this.#refusal = null;
@@ -364,9 +365,18 @@ export function parserCallbacks(parsing: HttpParsing): {
       if (major !== 1 || minor > 1) connection.refuseHead(505);
       else if (method === undefined || target === undefined) connection.refuseHead(400);
       else {
-        const read = readHead(headers, isHttp10);
-        if (typeof read === 'number') connection.refuseHead(read);
-        else connection.head(new FastExchange(connection, { method, target, headers, isHttp10, keepsAlive, ...read }));
+        const head: ExchangeHead & HeadToRead = {
+          method,
+          target,
+          headers,
+          isHttp10,
+          keepsAlive,
+          bodyBytes: 0,
+          expectsContinue: false,
+        };
+        const refusal = readFields(head);
+        if (refusal === null) connection.head(new FastExchange(connection, head));
+        else connection.refuseHead(refusal);
       }
       return 0;
     },
@@ -379,35 +389,40 @@ export function parserCallbacks(parsing: HttpParsing): {
   };
 }
 
-/** What the fields say about the body, or the status to refuse with. llhttp has checked the framing itself. */
-function readHead(
-  headers: readonly string[],
-  isHttp10: boolean,
-): { bodyBytes: number | null; expectsContinue: boolean } | number {
-  let bodyBytes: number | null = 0;
-  let expectsContinue = false;
-  let hasHost = false;
+/** A head before its fields have been looked at. */
+interface HeadToRead {
+  readonly headers: readonly string[];
+  readonly isHttp10: boolean;
+  /** Bytes; null with the chunked coding. */
+  bodyBytes: number | null;
+  expectsContinue: boolean;
+}
+
+/** Writes down what the fields say about the body; the status to refuse with, or null. llhttp has checked the framing itself. */
+function readFields(head: HeadToRead): number | null {
+  const { headers, isHttp10 } = head;
   let refusal: number | null = null;
+  let hasHost = isHttp10;
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!;
     switch (name.length) {
       case 4:
-        if (name.toLowerCase() === 'host') hasHost = true;
+        if (!hasHost && name.toLowerCase() === 'host') hasHost = true;
         break;
       case 6:
         if (name.toLowerCase() !== 'expect' || isHttp10) break;
-        if (headers[at + 1]!.toLowerCase() !== '100-continue') return 417;
-        expectsContinue = true;
+        if (headers[at + 1]!.toLowerCase() !== '100-continue') refusal ??= 417;
+        head.expectsContinue = true;
         break;
       case 14:
-        if (name.toLowerCase() === 'content-length' && bodyBytes !== null) bodyBytes = Number(headers[at + 1]);
+        if (name.toLowerCase() === 'content-length') head.bodyBytes = Number(headers[at + 1]);
         break;
       case 17:
         if (name.toLowerCase() !== 'transfer-encoding') break;
         refusal ??= refuseCoding(headers[at + 1]!, isHttp10);
-        bodyBytes = null;
+        head.bodyBytes = null;
         break;
     }
   }
-  return refusal ?? (hasHost || isHttp10 ? { bodyBytes, expectsContinue } : 400);
+  return refusal ?? (hasHost ? null : 400);
 }

@@ -16,10 +16,11 @@ import { answerForServer, type OwnAnswer } from './oip-server.ts';
 import { createOpenAiCalls, isOpenAiPath, openAiModel } from './openai-request.ts';
 import type { BodyStore, RoutingSource, Upstream } from './ports.ts';
 import { createRecorder } from './recorder.ts';
+import { parseTarget } from './request-target.ts';
 import { createTableBuilder, isPrediction, type PreparedExperiment, type RoutingTable } from './routing-table.ts';
 import { seldonTarget } from './seldon-headers.ts';
 import { createPeerTrust } from './trusted-proxies.ts';
-import { type AskedPath, hasDotSegment, parseModelPath } from './upstream-path.ts';
+import { type AskedPath, hasDotSegment } from './upstream-path.ts';
 import { createVariantGuards, type GuardStatus } from './variant-guard.ts';
 import { callerDeadline } from './variant-request.ts';
 
@@ -168,7 +169,10 @@ export function createGateway(options: GatewayOptions): Gateway {
     const byHead = isSound ? match({ path: asked.path, host, model: asked.model, seldon: seldonTarget(raw) }) : null;
     const isGrpc = req.isGrpc === true;
     if (isGrpcRequest(raw) !== isGrpc) {
-      refuse(res, new AssayError('request-invalid', 'the Content-Type header is one that only this gateway itself uses'));
+      refuse(
+        res,
+        new AssayError('request-invalid', 'the Content-Type header is one that only this gateway itself uses'),
+      );
       return;
     }
     if (isGrpc && !mayCallByGrpc(byHead, asked, res)) return;
@@ -253,10 +257,16 @@ export function createGateway(options: GatewayOptions): Gateway {
     // Where no experiment is met, nothing is known about who reads that header, so it passes as it is.
     const deadlineMs = experiment === null ? null : callerDeadline(raw, arrivedMs);
     const { remoteAddress, proto } = req;
-    const connection = { remoteAddress, proto, isTrusted: isTrustedPeer(remoteAddress) };
+    const isTrusted = isTrustedPeer(remoteAddress);
     if (experiment === null || !isPrediction(experiment, req.method, asked)) {
       const variant = experiment === null ? defaultVariant! : variantForProbe(experiment, raw);
-      const headers = requestHeaders(raw, { ...connection, isMatched: experiment !== null, prediction: null });
+      const headers = requestHeaders(raw, {
+        remoteAddress,
+        proto,
+        isTrusted,
+        isMatched: experiment !== null,
+        prediction: null,
+      });
       runExchange(desk, { req, res, arrivedMs, deadlineMs, asked, headers, body, variant, prediction: null });
       return;
     }
@@ -281,7 +291,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       random: options.random,
     });
     const headers = requestHeaders(raw, {
-      ...connection,
+      remoteAddress,
+      proto,
+      isTrusted,
       isMatched: true,
       prediction: { experiment: experiment.routed.name, predictionId, requestId },
     });
@@ -377,30 +389,4 @@ function defaultVariantOf({ defaultUpstream, defaultTimeoutMs }: GatewayOptions)
     upstream: { url: new URL(defaultUpstream).href.replace(/\/+$/, ''), protocol: 'json' },
     timeoutMs: defaultTimeoutMs ?? 300_000,
   };
-}
-
-/** What a Host field may hold (RFC 3986 section 3.2.2 without user information); nothing is allowed for HTTP/1.0. */
-const soundHost = /^([A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(:\d*)?$/;
-
-/** Path, query and host of a request, or what is wrong with it. */
-function parseTarget(req: CallerRequest): { asked: AskedPath; host: string } | string {
-  let { target } = req;
-  let authority = headerOf(req.headers, 'host') ?? '';
-  if (!soundHost.test(authority)) return 'the Host header is no host name with an optional port';
-  if (!target.startsWith('/')) {
-    const absolute = /^https?:\/\/([^/?#]*)([^#]*)$/i.exec(target);
-    if (absolute === null) return 'the request target must be a path';
-    const named = absolute[1]!;
-    // RFC 9112 section 3.2.2 lets the target win; a caller that keeps to 3.2 sends the same in both, so two hosts are a trick.
-    if (authority !== '' && authority.toLowerCase() !== named.toLowerCase())
-      return 'target and Host header name two hosts';
-    if (!soundHost.test(named)) return 'the host of the request target is none';
-    authority = named;
-    target = absolute[2]!.startsWith('/') ? absolute[2]! : `/${absolute[2]!}`;
-  }
-  const question = target.indexOf('?');
-  const path = question < 0 ? target : target.slice(0, question);
-  const query = question < 0 ? '' : target.slice(question);
-  const host = authority.toLowerCase().replace(/:\d*$/, '');
-  return { asked: { path, query, model: parseModelPath(path) }, host };
 }

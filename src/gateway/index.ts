@@ -6,7 +6,15 @@ export type { Front, FrontOptions, FrontTls } from './front.ts';
 export { createGateway, type Gateway, type GatewayOptions } from './gateway.ts';
 export { grpcCodeOf, grpcTarget, httpStatusOf, isGrpcRequest, streamCall, unaryCalls } from './grpc-call.ts';
 export { grpcKind, grpcTypes } from './grpc-message.ts';
-export { bytesField, frameMessage, numberField, readFields, setTextFields, textField, unframeMessages } from './grpc-wire.ts';
+export {
+  bytesField,
+  frameMessage,
+  numberField,
+  readFields,
+  setTextFields,
+  textField,
+  unframeMessages,
+} from './grpc-wire.ts';
 export { writeRequestHead } from './http-head.ts';
 export { type HttpParseError, type HttpParser, type HttpParsing, loadHttpParsing, type OnHead } from './http-parser.ts';
 export { createJsonBody } from './json-body.ts';

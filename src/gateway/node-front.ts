@@ -171,7 +171,7 @@ function refuseInTurn(socket: CallerSocket, refusal: string): void {
   const pending = socket[pendingOf];
   const broken = pending !== undefined && pending.replies > 0 && !pending.last.req.complete ? pending.last : null;
   if (pending !== undefined && pending.replies > (broken === null ? 0 : 1)) {
-    pending.refusal = refusal;
+    pending.refusal ??= refusal;
     return;
   }
   if (broken?.res.headersSent === true) socket.destroy();
