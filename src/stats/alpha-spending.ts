@@ -14,10 +14,12 @@ export type Spending =
   | { readonly kind: 'hwang-shih-decani'; readonly gamma: number };
 
 /**
- * Error spent up to a share of the information; 0 at 0, all of it at 1, rising between.
+ * Error spent up to a share of the information; 0 at 0, all of it at 1, rising between. Valid for looks whose times do
+ * not depend on the effect seen.
  * @param error whole error of one side, in (0, 1)
  * @param share in [0, 1]
  * @throws RangeError when error or share is out of range, rho is not > 0, or gamma is not finite.
+ * @see Lan & DeMets 1983, Biometrika 70; Kim & DeMets 1987, Biometrika 74; Hwang, Shih & De Cani 1990
  */
 export function spentBy(error: number, share: number, spending: Spending): number {
   if (!(error > 0 && error < 1)) refuse('error', error, 'in (0, 1)');

@@ -21,12 +21,17 @@ describe('compareBatches', () => {
     near(result.candidate - result.control, 3);
   });
 
-  it('is the z-test of two means with one batch, and leaves out batches without both arms', () => {
+  it('is Welch’s test with one batch; batches without both arms only count', () => {
     const one = batch([1, 2, 3, 7], [4, 6, 9]);
-    const result = sure(compareBatches([one, batch([1], [2, 3, 4])], { alpha }));
+    const result = sure(compareBatches([one], { alpha }));
     const welch = sure(compareMeans(one.control, one.candidate, { alpha }));
     near(result.standardError, welch.standardError);
     near(result.statistic, welch.statistic);
+    near(result.df!, welch.df!);
+    near(result.pValue, welch.pValue);
+    const padded = sure(compareBatches([one, batch([], [2, 3, 4])], { alpha }));
+    near(padded.difference, result.difference);
+    near(padded.standardError, Math.SQRT2 * result.standardError);
   });
 
   it('keeps alpha after Thompson sampling, where Welch’s test over all units does not', () => {
@@ -81,10 +86,11 @@ describe('compareBatches', () => {
   });
 
   it('says when the batches cannot answer, and refuses what is no batch', () => {
-    expect(compareBatches([batch([1], [2, 3])], { alpha })).toEqual({
+    expect(compareBatches([batch([], [2, 3])], { alpha })).toEqual({
       kind: 'insufficient',
-      reason: 'no batch has two units of each arm',
+      reason: 'no batch has both arms',
     });
+    expect(compareBatches([batch([1], [2, 3])], { alpha }).kind).toBe('insufficient');
     expect(compareBatches([batch([1, 1], [2, 2])], { alpha }).kind).toBe('insufficient');
     expect(() => compareBatches([], { alpha: 0 })).toThrow(new RangeError('alpha is 0, must be in (0, 1)'));
     const broken = { control: { n: 2, mean: 0, m2: -1 }, candidate: momentsOf([1, 2]) };

@@ -33,7 +33,7 @@ export interface EffectOptions extends TestOptions {
  * Insufficient without noise, and on the relative scale (of answer or prior) when the control is 0.
  * @returns `difference`, its deviation, losses and interval on the scale asked for; `control` and `candidate` as given
  * @throws RangeError when alpha is outside (0, 1), a number is not finite, or a deviation is not > 0.
- * @see Gelman et al. 2013, Bayesian Data Analysis, eq. 2.10-2.12; Deng, Knoblich & Lu 2018, section 2.2
+ * @see Gelman et al. 2013, Bayesian Data Analysis, section 2.5; Deng, Knoblich & Lu 2018, KDD (relative effect)
  */
 export function posteriorOfEffect(
   control: Measured,

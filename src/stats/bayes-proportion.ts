@@ -26,7 +26,8 @@ export interface BetaBinomialOptions extends TestOptions {
  * twentieth of a success and of a failure: such a belief sits on 0 or 1.
  * Valid for independent units and a prior that was chosen before the data. It does not keep an error rate at alpha.
  * @throws RangeError when alpha is outside (0, 1), successes are not within 0..n, or a prior weight is not > 0.
- * @see Gelman et al. 2013, Bayesian Data Analysis, section 2.4; Cook 2005, UTMDABTR-005-05 (P(X > Y)); Stucchi 2015 (loss)
+ * @see Gelman et al. 2013, Bayesian Data Analysis, chapter 2; Cook 2005, UTMDABTR-005-05 (P(X > Y)); Stucchio 2015
+ * (loss)
  */
 export function compareBetaBinomial(
   control: Proportion,

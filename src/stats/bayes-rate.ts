@@ -38,7 +38,8 @@ export interface RatePosterior extends PosteriorComparison {
  * Insufficient where a side has neither exposure nor a prior of its own, or has no events and the prior less
  * than a twentieth of one.
  * @throws RangeError when alpha is outside (0, 1) or a count is negative.
- * @see Gelman et al. 2013, Bayesian Data Analysis, section 2.6; Price & Bonett 2000, Statistics in Medicine 19
+ * @see Gelman et al. 2013, Bayesian Data Analysis, chapter 2; Price & Bonett 2000, Computational Statistics
+ * & Data Analysis 34(3)
  */
 export function compareGammaPoisson(
   control: EventCount,

@@ -28,7 +28,7 @@ export interface BestArm {
  * Insufficient with fewer than two arms.
  * @param arms posterior mean and deviation of each
  * @throws RangeError when an estimate is not finite or a standard error negative.
- * @see Scott 2010, Applied Stochastic Models in Business and Industry 26, eq. 4 (probability of being best)
+ * @see Scott 2010, Applied Stochastic Models in Business and Industry 26 (probability of being best)
  */
 export function chancesOfBest(arms: readonly Measured[]): BestArm | Insufficient {
   for (const [i, arm] of arms.entries()) requireMeasured(`arms[${i}]`, arm);
@@ -97,7 +97,7 @@ function logTailsOf({ estimate, standardError }: Measured, x: number): LogTails 
   return { below: normal.logSf(-z), above: normal.logSf(z) };
 }
 
-/** The share of traffic each arm gets: a floor for all, the rest by weight. @see the additive form p = f + (1 - K f) w */
+/** The share of traffic each arm gets: a floor f for all K arms, the rest by weight w, additively: f + (1 - K f) w. */
 export function sharesWithFloor(weights: readonly number[], floor: number): readonly number[] {
   const room = 1 - weights.length * floor;
   if (!(floor >= 0 && room >= -1e-12)) refuse('floor', floor, `in [0, 1/${weights.length}]`);

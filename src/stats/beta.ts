@@ -4,7 +4,11 @@ import { logBetaKernel } from './gamma-function.ts';
 import { logBetaTails } from './incomplete-beta.ts';
 import { requirePositive } from './precondition.ts';
 
-/** The beta distribution on [0, 1]. @throws RangeError unless a > 0 and b > 0 */
+/**
+ * The beta distribution on [0, 1]; errors by region, a + b to 1e6, in docs/accuracy.md.
+ * @throws RangeError unless a > 0 and b > 0
+ * @see DiDonato & Morris 1992, ACM TOMS 18(3) (tails); Loader 2000 (density)
+ */
 export function beta(a: number, b: number): Distribution {
   requirePositive('a', a);
   requirePositive('b', b);
@@ -21,7 +25,7 @@ export function beta(a: number, b: number): Distribution {
   });
 }
 
-/** The F distribution. @throws RangeError unless both degrees of freedom are > 0 */
+/** The F distribution, a beta distribution of the odds. @throws RangeError unless both degrees of freedom are > 0 */
 export function fisherF(df1: number, df2: number): Distribution {
   requirePositive('df1', df1);
   requirePositive('df2', df2);

@@ -117,7 +117,7 @@ export interface BettingTest {
  * what the past suggests. Exact for any distribution within the bounds; also where the mean moves, as long as it never
  * passes the limit.
  * @throws RangeError when alpha is outside (0, 1), the bounds are not rising, or the limit is not between them.
- * @see Waudby-Smith & Ramdas 2024, JRSS B 86(1), section 4 and appendix B (approximate GRAPA bets), truncated at 1/2
+ * @see Waudby-Smith & Ramdas 2024, JRSS B 86(1), section 4 and appendix B.3 (approximate GRAPA bets), truncated at 1/2
  */
 export function createBettingTest(options: BettingTestOptions): BettingTest {
   const alpha = requireAlpha(options.alpha);

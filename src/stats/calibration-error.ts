@@ -81,7 +81,7 @@ export interface CalibrationError {
  * The errors depend on the number of bins and are above 0 even for a calibrated model: compare models on the same rows
  * and bins. The test is valid for independent rows, some hundred or more.
  * Insufficient without rows.
- * @see Naeini, Cooper & Hauskrecht 2015, AAAI, eq. 1 (ECE, MCE); Spiegelhalter 1986, Statistics in Medicine 5, eq. 10
+ * @see Naeini, Cooper & Hauskrecht 2015, AAAI (ECE, MCE); Spiegelhalter 1986, Statistics in Medicine 5
  */
 export function calibrationError(summary: CalibrationSummary): CalibrationError | Insufficient {
   const filled = summary.bins.filter((bin) => bin.n > 0);

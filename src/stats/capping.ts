@@ -24,7 +24,7 @@ export interface CappedMoments {
  * @param samples one list of values per variant, at least one value in all
  * @param shares quantiles to cap at, for example `{ upper: 0.999 }`; in [0, 1], lower <= upper
  * @throws RangeError when there is no value, one is not finite, no share is given, or a share is outside [0, 1].
- * @see Tukey 1962, Annals of Mathematical Statistics 33(1), section 14 (winsorizing); Hyndman & Fan 1996, definition 1
+ * @see Tukey 1962, Annals of Mathematical Statistics 33(1) (winsorizing); Hyndman & Fan 1996, definition 1
  */
 export function capBoundsOf(samples: readonly (readonly number[])[], shares: CapBounds): CapBounds {
   const { lower, upper } = shares;

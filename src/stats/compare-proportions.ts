@@ -45,28 +45,49 @@ export function compareProportions(
   const alpha = requireAlpha(options.alpha);
   requireProportion('control', control);
   requireProportion('candidate', candidate);
+  const tested = testProportions(control, candidate, options.test ?? 'automatic');
+  if (tested.kind === 'insufficient') return tested;
+  const { test, kind, ...said } = tested;
+  const score = scoreInterval(control, candidate, { alpha });
+  const [before, after] = [control.successes / control.n, candidate.successes / candidate.n];
+  return {
+    kind,
+    method: methods[test],
+    control: before,
+    candidate: after,
+    difference: after - before,
+    ...said,
+    interval:
+      test === 'pooled-z' ? score : meldedInterval(wholeOf(control), wholeOf(candidate), { alpha, test, near: score }),
+  };
+}
+
+/** What a test says of two checked proportions, without its interval, which takes far longer. */
+export function testProportions(
+  control: Proportion,
+  candidate: Proportion,
+  asked: Exclude<ProportionTestOptions['test'], undefined>,
+): Tested | Insufficient {
   if (control.n === 0) return insufficient('control has no units yet');
   if (candidate.n === 0) return insufficient('candidate has no units yet');
   const total = control.n + candidate.n;
   const hits = control.successes + candidate.successes;
   if (hits === 0) return insufficient('nothing happened in either variant, so the rates cannot be told apart');
   if (hits === total) return insufficient('it happened every time in both variants, so the rates cannot be told apart');
-  const controlRate = control.successes / control.n;
-  const candidateRate = candidate.successes / candidate.n;
-  const difference = candidateRate - controlRate;
   const pooled = hits / total;
   const standardError = Math.sqrt(pooled * (1 - pooled) * (1 / control.n + 1 / candidate.n));
-  const statistic = difference / standardError;
-  const score = scoreInterval(control, candidate, { alpha });
-  const { test, because } = choose(options.test ?? 'automatic', {
-    seen: Math.min(...[control, candidate].flatMap(({ successes, n }) => [successes, n - successes])),
+  const statistic = (candidate.successes / candidate.n - control.successes / control.n) / standardError;
+  const { test, because } = choose(asked, {
+    seen: Math.min(
+      control.successes,
+      control.n - control.successes,
+      candidate.successes,
+      candidate.n - candidate.successes,
+    ),
     expected: Math.min(control.n, candidate.n) * Math.min(pooled, 1 - pooled),
   });
-  const described = { kind: 'tested', control: controlRate, candidate: candidateRate, difference } as const;
-  if (test === 'pooled-z') {
-    const pValue = Math.min(1, 2 * normal.sf(Math.abs(statistic)));
-    return { ...described, method: methods[test], because, standardError, statistic, pValue, interval: score };
-  }
+  const said = { kind: 'tested', test, because, standardError, statistic } as const;
+  if (test === 'pooled-z') return { ...said, pValue: Math.min(1, 2 * normal.sf(Math.abs(statistic))) };
   const [left, right] = [wholeOf(control), wholeOf(candidate)];
   const whole = left.successes + right.successes;
   if (Math.min(left.n, right.n) === 0 || whole === 0 || whole === left.n + right.n) {
@@ -75,15 +96,20 @@ export function compareProportions(
   const tails = fisherTails(left, right);
   const seen = test === 'mid-p' ? tails.seen / 2 : 0;
   return {
-    ...described,
-    method: methods[test],
-    because,
+    ...said,
     exactPValue: Math.min(1, tails.rarer + tails.likeSeen),
-    standardError,
-    statistic,
     pValue: Math.min(1, 2 * (Math.min(tails.below, tails.above) - seen)),
-    interval: meldedInterval(left, right, { alpha, test, near: score }),
   };
+}
+
+interface Tested {
+  readonly kind: 'tested';
+  readonly test: Test;
+  readonly because: string;
+  readonly standardError: number;
+  readonly statistic: number;
+  readonly pValue: number;
+  readonly exactPValue?: number;
 }
 
 type Test = Exclude<ProportionTestOptions['test'], undefined | 'automatic'>;

@@ -26,7 +26,7 @@ export interface ComplierEffect extends Estimate {
  * @param control columns [outcome, received the candidate (0 or 1)], one row per unit
  * @param candidate likewise
  * @throws RangeError when alpha is outside (0, 1) or moments cannot come from a sample.
- * @see Imbens & Angrist 1994, Econometrica 62, theorem 1; Imbens & Rubin 1997; Anderson & Rubin 1949, AMS 20
+ * @see Imbens & Angrist 1994, Econometrica 62; Imbens & Rubin 1997; Anderson & Rubin 1949, AMS 20
  */
 export function complierEffect(
   control: JointMoments,

@@ -68,7 +68,7 @@ export interface WatchedLimit {
  * skewed. Insufficient without units or without noise.
  * @param difference estimate and fixed-sample standard error now, and units of all variants together
  * @throws RangeError when alpha is outside (0, 1), or (0, 1/2) for one direction, horizon is not > 0, or n is no count.
- * @see Waudby-Smith et al. 2024, Annals of Statistics 52(6), theorem 2.2 (two-sided) and proposition B.1; the one-sided
+ * @see Waudby-Smith et al. 2024, Annals of Statistics 52(6), theorem 2.2 (two-sided) and appendix B; the one-sided
  *   end is the mixture's own (Howard et al. 2021, section 3.2), which is never wider than their closed form
  */
 export function watchLimit(

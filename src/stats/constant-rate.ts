@@ -29,6 +29,7 @@ export function constantRateInterval(rate: 0 | 1, units: number, options: TestOp
  * Units after which `constantRateInterval` reaches no further than `margin`, if every row stays the same; a whole number.
  * @param margin distance from the constant rate, in (0, 1)
  * @throws RangeError when alpha or margin is outside (0, 1).
+ * @see as `constantRateInterval`, solved for the units
  */
 export function unitsForConstantRate(margin: number, options: TestOptions): number {
   const alpha = requireAlpha(options.alpha);

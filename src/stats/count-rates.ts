@@ -121,7 +121,8 @@ export function exactRates(
 }
 
 /**
- * One rate with its exact interval. Insufficient without exposure.
+ * One rate with its exact interval. Assumes independent events at a constant rate, however few. Insufficient without
+ * exposure.
  * @throws RangeError when alpha is outside (0, 1), events are not whole, or the exposure is negative.
  * @see Garwood 1936, Biometrika 28
  */

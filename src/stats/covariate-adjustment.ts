@@ -42,7 +42,7 @@ export interface AdjustmentOptions extends TestOptions {
  * @param control columns [metric, covariate, covariate, ...], one row per unit
  * @param candidate likewise
  * @throws RangeError when alpha is outside (0, 1), columns differ in number, or moments cannot come from a sample.
- * @see Deng, Xu, Kohavi & Walker 2013, WSDM, eq. 4-5; Lin 2013, Annals of Applied Statistics 7(1); Negi & Wooldridge
+ * @see Deng, Xu, Kohavi & Walker 2013, WSDM; Lin 2013, Annals of Applied Statistics 7(1); Negi & Wooldridge
  * 2021, Econometric Reviews 40(5)
  */
 export function compareAdjustedMeans(
@@ -74,13 +74,14 @@ export function compareAdjustedMeans(
 
 /**
  * Difference of ratios (sum / count by unit), adjusted for what was known of each unit before the test: CUPED on the
- * linearised ratio, pooled slopes, normal approximation. Without covariates it is `compareRatios`.
+ * linearised ratio, pooled slopes, normal approximation. Without covariates it is `compareRatios`; it is valid as that
+ * is, for covariates the variant cannot change.
  * Insufficient as `compareRatios`, with no more units than slopes, or when covariates explain every value.
  * @param control columns in pairs [numerator, denominator, covariate numerator, covariate denominator, ...], one row per
  * unit; a covariate per unit has a denominator column of 1
  * @param candidate likewise
  * @throws RangeError when alpha is outside (0, 1), columns differ in number or are not in pairs.
- * @see Deng, Xu, Kohavi & Walker 2013, appendix B; Deng, Knoblich & Lu 2018, section 3
+ * @see Deng, Xu, Kohavi & Walker 2013, WSDM; Deng, Knoblich & Lu 2018, KDD
  */
 export function compareAdjustedRatios(
   control: JointMoments,

@@ -13,11 +13,12 @@ export interface DelayedOutcome extends FollowUp {
 
 /**
  * Mean value per unit by a time since its start, by weighting each value seen with the inverse chance of having been
- * followed so long. A value that arrives later counts 0. With values of 1 it is the Kaplan-Meier share. Insufficient with
+ * followed so long. A value that arrives later counts 0. With values of 1 it is the Kaplan-Meier share. Assumes that
+ * being followed for less long says nothing about the value; valid from some 30 outcomes seen. Insufficient with
  * fewer than 2 units, when nobody was followed to the horizon, or when no unit differs.
  * @throws RangeError unless times are finite and >= 0, values finite, horizon finite and >= 0, alpha in (0, 1).
- * @see Horvitz & Thompson 1952; Bang & Tsiatis 2000, Biometrika 87(2), eq. 2; error by the infinitesimal jackknife
- * (Efron 1982, chapter 6), weights estimated
+ * @see Horvitz & Thompson 1952; Bang & Tsiatis 2000, Biometrika 87(2); error by the infinitesimal jackknife
+ * (Efron 1982), weights estimated
  */
 export function delayedMean(rows: Iterable<DelayedOutcome>, options: HorizonOptions): Estimate | Insufficient {
   const z = normal.isf(requireAlpha(options.alpha) / 2);

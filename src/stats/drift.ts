@@ -23,7 +23,7 @@ export interface StabilityResult {
  * Insufficient when a sample is empty, fewer than two bins are in use, or a bin is empty in one sample only (the index is
  * infinite then): merge bins.
  * @throws RangeError when the bins differ in number or a count is negative.
- * @see Siddiqi 2006, Credit Risk Scorecards, chapter 8; Yurdakul & Naranjo 2020, Journal of Risk Model Validation 14(4)
+ * @see Siddiqi 2006, Credit Risk Scorecards; Yurdakul & Naranjo 2020, Journal of Risk Model Validation 14(4)
  */
 export function stabilityIndex(
   reference: readonly number[],
@@ -56,7 +56,9 @@ export function stabilityIndex(
 
 /**
  * Population stability index of two sets of shares, sum of (current - reference) ln(current / reference), >= 0.
+ * Without the counts behind the shares it says nothing of chance: `stabilityIndex` does.
  * @throws RangeError when lengths differ or a share is not > 0.
+ * @see Siddiqi 2006, Credit Risk Scorecards
  */
 export function populationStability(reference: readonly number[], current: readonly number[]): number {
   if (current.length !== reference.length)

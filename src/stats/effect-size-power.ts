@@ -9,7 +9,7 @@ import { poisson } from './whole-number.ts';
 /**
  * Cohen's h, the distance of two rates on the arcsine scale: 2 asin(sqrt(candidate)) - 2 asin(sqrt(control)).
  * @throws RangeError when a rate is outside [0, 1].
- * @see Cohen 1988, eq. 6.2.1
+ * @see Cohen 1988, chapter 6
  */
 export function arcsineEffect(control: number, candidate: number): number {
   for (const [name, rate] of [
@@ -22,10 +22,10 @@ export function arcsineEffect(control: number, candidate: number): number {
 }
 
 /**
- * Power of the arcsine test of two rates. Two-sided counts the rejections on both sides.
+ * Power of the arcsine test of two rates, by the normal approximation. Two-sided counts the rejections on both sides.
  * @param h Cohen's h, candidate over control
  * @throws RangeError when an argument is out of range.
- * @see Cohen 1988, section 6.3
+ * @see Cohen 1988, chapter 6
  */
 export function powerOfArcsine(
   h: number,
@@ -46,7 +46,7 @@ export function powerOfArcsine(
  * Power of a chi-squared test: of a split (Cohen's w = sqrt(sum (true - planned share)^2 / planned share)) or of a table.
  * @param w effect, >= 0
  * @throws RangeError when an argument is out of range.
- * @see Cohen 1988, section 7.3; Johnson, Kotz & Balakrishnan 1995, eq. 29.2 (the noncentral law as a Poisson mixture)
+ * @see Cohen 1988, chapter 7; Johnson, Kotz & Balakrishnan 1995, chapter 29 (the noncentral law as a Poisson mixture)
  */
 export function powerOfChiSquared(
   w: number,

@@ -30,7 +30,7 @@ export interface EstimateDesign {
  * Power of the decision with these units, in [0, 1]. For `difference` the rejections on the wrong side are left out.
  * Valid where the estimate is near normal; for few units use `powerOfMeans`, for rates the exact-variance forms.
  * @throws RangeError when an argument is out of range.
- * @see Chow, Shao & Wang 2008, Sample Size Calculations, section 3.2; Schuirmann 1987 (two one-sided tests)
+ * @see Chow, Shao & Wang 2008, Sample Size Calculations, chapter 3; Schuirmann 1987 (two one-sided tests)
  */
 export function powerOfEstimate(design: EstimateDesign, units: Units): number {
   requireFinite('effect', design.effect);
@@ -54,6 +54,7 @@ export function powerOfEstimate(design: EstimateDesign, units: Units): number {
  * Units per variant that give the decision the wished power.
  * @throws RangeError when an argument is out of range, or no number of units can show it (no effect; effect at or beyond
  * the margin).
+ * @see as `powerOfEstimate`
  */
 export function unitsForEstimate(design: EstimateDesign, aim: Aim): Units {
   const goal = goalOf(design);
@@ -81,6 +82,7 @@ export function unitsForEstimate(design: EstimateDesign, aim: Aim): Units {
 /**
  * Smallest effect > 0 that the test of a difference sees with the wished power.
  * @throws RangeError when an argument is out of range.
+ * @see as `powerOfEstimate`
  */
 export function detectableEffect(
   design: Omit<EstimateDesign, 'effect' | 'goal'>,
@@ -102,7 +104,7 @@ export function detectableEffect(
  * mean is 0.
  * @param baseline control's mean and noise per unit, taken for both sides
  * @throws RangeError when an argument is out of range.
- * @see Deng, Knoblich & Lu 2018, section 2.2 (variance of the ratio of means); solved for the rise it is a quadratic
+ * @see Deng, Knoblich & Lu 2018, KDD (variance of the ratio of means); solved for the rise it is a quadratic
  */
 export function detectableLift(
   baseline: { readonly mean: number; readonly noise: number; readonly alpha: number },

@@ -19,8 +19,9 @@ export interface FisherResult {
 }
 
 /**
- * Fisher's exact test, conditional on the totals. Insufficient without units on a side, or when nothing (or everything)
- * happened. Cost: one term per possible table, at most the number of events.
+ * Fisher's exact test, conditional on the totals. Assumes independent units, 0 or 1 each; at any size it never exceeds
+ * its level and is conservative. Insufficient without units on a side, or when nothing (or everything) happened.
+ * Cost: one term per possible table, at most the number of events.
  * @param control whole numbers
  * @param candidate whole numbers
  * @param options level of the interval, default 0.05

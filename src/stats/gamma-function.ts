@@ -11,7 +11,7 @@ const zetaMinusOne: readonly number[] = [
   2.38450502727733e-7, 1.1921992596531106e-7, 5.960818905125948e-8, 2.980350351465228e-8, 1.4901554828365043e-8,
 ];
 
-/** Coefficients B(2k) / (2k (2k-1)) of Stirling's series. @see Abramowitz & Stegun 6.1.41 */
+/** Coefficients B(2k) / (2k (2k-1)) of Stirling's series. @see DLMF 5.11.1 */
 const stirling: readonly number[] = [
   0.08333333333333333, -0.002777777777777778, 7.936507936507937e-4, -5.952380952380953e-4, 8.417508417508417e-4,
   -0.0019175269175269176, 0.00641025641025641,
@@ -19,7 +19,7 @@ const stirling: readonly number[] = [
 
 /**
  * What Stirling's formula misses of ln Gamma(x): ln Gamma(x) - [(x - 1/2) ln x - x + ln(2 pi)/2], for x > 0.
- * @see Loader 2000, "Fast and accurate computation of binomial probabilities", section 3 (there as delta)
+ * @see Loader 2000, "Fast and accurate computation of binomial probabilities" (there as delta)
  */
 export function stirlingError(x: number): number {
   let shifted = 0;
@@ -42,7 +42,7 @@ export function logGamma(x: number): number {
   return (x - 0.5) * Math.log(x) - x + halfLogTwoPi + stirlingError(x);
 }
 
-/** ln Gamma(1 + a) for |a| <= 0.5, to full relative accuracy near 0. @see Abramowitz & Stegun 6.1.33 */
+/** ln Gamma(1 + a) for |a| <= 0.5, to full relative accuracy near 0. @see DLMF 5.7.3 */
 export function logGammaOnePlus(a: number): number {
   let sum = 0;
   for (let k = zetaMinusOne.length + 1; k >= 2; k -= 1) {
@@ -53,7 +53,7 @@ export function logGammaOnePlus(a: number): number {
 
 /**
  * u - ln(1 + u), >= 0, given u and the ratio 1 + u computed on its own (1 + u may have lost u, or u may have lost 1 + u).
- * @see Loader 2000, eq. 4 (there as D0)
+ * @see Loader 2000 (there as D0)
  */
 export function deviance(u: number, ratio: number): number {
   if (Math.abs(u) > 0.3) return u - Math.log(ratio);

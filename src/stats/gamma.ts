@@ -5,7 +5,11 @@ import { logGammaTails } from './incomplete-gamma.ts';
 import { normal } from './normal.ts';
 import { requirePositive } from './precondition.ts';
 
-/** The gamma distribution with this shape and scale 1. @throws RangeError unless shape > 0 */
+/**
+ * The gamma distribution with this shape and scale 1; errors by region in docs/accuracy.md.
+ * @throws RangeError unless shape > 0
+ * @see DiDonato & Morris 1986, ACM TOMS 12(4) (tails); Loader 2000 (density)
+ */
 export function gamma(shape: number): Distribution {
   requirePositive('shape', shape);
   return fromLogTails({
@@ -19,7 +23,7 @@ export function gamma(shape: number): Distribution {
   });
 }
 
-/** The chi-squared distribution. @throws RangeError unless df > 0 */
+/** The chi-squared distribution, twice a gamma of shape df / 2. @throws RangeError unless df > 0 */
 export function chiSquared(df: number): Distribution {
   requirePositive('df', df);
   const half = gamma(df / 2);

@@ -180,7 +180,7 @@ describe('designLooks', () => {
     const tolerance = 3 * Math.sqrt((0.05 * 0.95) / rounds);
     expect(Math.abs(alarms[0]! - 0.05)).toBeLessThan(tolerance);
     expect(Math.abs(alarms[1]! - 0.05)).toBeLessThan(tolerance);
-    // 14.2 % by Armitage, McPherson & Rowe 1969, table 2.
+    // 14.2 % by Armitage, McPherson & Rowe 1969.
     expect(Math.abs(alarms[2]! - 0.142)).toBeLessThan(0.02);
   });
 

@@ -111,7 +111,11 @@ type Bounds = Looks & {
   readonly futilityBounds?: readonly number[];
 };
 
-/** Chances of stopping at each look when z at full information has mean `drift`. @throws RangeError unless drift is finite */
+/**
+ * Chances of stopping at each look when z at full information has mean `drift`; assumes what `designLooks` does.
+ * @throws RangeError unless drift is finite
+ * @see Armitage, McPherson & Rowe 1969, JRSS A 132; Jennison & Turnbull 2000, chapter 19
+ */
 export function crossingsUnder(design: Bounds, drift: number): Crossings {
   if (!Number.isFinite(drift)) refuse('drift', drift, 'finite');
   const { information, critical, futilityBounds, sides } = design;

@@ -44,7 +44,7 @@ export interface BalanceResult {
  * @param control columns are covariates, one row per unit
  * @param options level of `imbalanced`; 0.001 is usual
  * @throws RangeError when alpha is outside (0, 1), moments cannot come from a sample, or the columns differ in number.
- * @see Hotelling 1931, Annals of Mathematical Statistics 2; Austin 2009, Statistics in Medicine 28, eq. 1 (standardized)
+ * @see Hotelling 1931, Annals of Mathematical Statistics 2; Austin 2009, Statistics in Medicine 28 (standardized)
  */
 export function covariateBalance(
   control: JointMoments,

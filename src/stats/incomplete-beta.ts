@@ -35,7 +35,7 @@ function logLowerTail(a: number, b: number, x: number, y: number): number {
   return logBetaKernel(a, b, x, y) - Math.log(fraction(a, b, x, y));
 }
 
-/** a I_x(a, b) B(a, b) / x^a = 1 + a sum of (1-b)(2-b)...(n-b) / n! x^n / (a+n). @see DiDonato & Morris 1992, eq. 7 */
+/** a I_x(a, b) B(a, b) / x^a = 1 + a sum of (1-b)(2-b)...(n-b) / n! x^n / (a+n). @see DiDonato & Morris 1992 (BPSER) */
 function powerSeries(a: number, b: number, x: number): number {
   let term = 1;
   let sum = 1;
@@ -48,7 +48,7 @@ function powerSeries(a: number, b: number, x: number): number {
   return sum;
 }
 
-/** Kernel over I_x(a, b), by Lentz's method. @see DiDonato & Morris 1992, eq. 9 (BFRAC) */
+/** Kernel over I_x(a, b), by Lentz's method. @see DiDonato & Morris 1992 (BFRAC) */
 function fraction(a: number, b: number, x: number, y: number): number {
   const excess = betaExcess(a, b, x, y);
   const at = (m: number): number =>
@@ -70,7 +70,7 @@ function fraction(a: number, b: number, x: number, y: number): number {
   return value;
 }
 
-/** ln I_x(a, b) for a > 15 >> b, an expansion around the gamma distribution. @see DiDonato & Morris 1992, eq. 11 (BGRAT) */
+/** ln I_x(a, b) for a > 15 >> b, an expansion around the gamma distribution. @see DiDonato & Morris 1992 (BGRAT) */
 function largeFirst(a: number, b: number, y: number): number {
   const logX = Math.log1p(-y);
   const scale = a + (b - 1) / 2;

@@ -4,7 +4,7 @@ import { logGammaKernel, logGammaOnePlus, logOneMinusExp } from './gamma-functio
 
 /**
  * Logarithms of the regularised incomplete gamma functions P(a, x) and Q(a, x), for a > 0, x >= 0.
- * @see Abramowitz & Stegun 6.5.29 (series), 6.5.31 in its even form (continued fraction); DiDonato & Morris 1986, section 2
+ * @see DLMF 8.11.4 (series), 8.9.2 in its even form (continued fraction); DiDonato & Morris 1986, ACM TOMS 12(4)
  */
 export function logGammaTails(a: number, x: number): LogTails {
   if (x <= 0) return { below: -Infinity, above: 0 };

@@ -21,7 +21,13 @@ export { type AdjustedResult, compareAdjustedMeans, compareAdjustedRatios } from
 export { compareDelayedMeans, type DelayedOutcome, delayedMean } from './delayed-mean.ts';
 export type { Distribution } from './distribution.ts';
 export { compareDistributions, fitsDistribution, populationStability, stabilityIndex } from './drift.ts';
-export { daysForUnits, growthToDecideWatched, growthToDecideWithPrior, type Traffic } from './duration.ts';
+export {
+  daysForUnits,
+  growthToDecideWatched,
+  growthToDecideWithPrior,
+  type Traffic,
+  watchedInflation,
+} from './duration.ts';
 export { compareGroupEffects, type EffectGroup, type GroupEffects } from './effect-groups.ts';
 export { type EffectRanking, type RankedUnit, rankEffects } from './effect-ranking.ts';
 export { arcsineEffect, powerOfArcsine, powerOfChiSquared } from './effect-size-power.ts';
@@ -76,7 +82,7 @@ export { equivalent, notInferior, notInferiorByShare, proportionsNotInferior } f
 export { normal } from './normal.ts';
 export { evaluatePolicy, type LoggedDecision, type OffPolicyResult } from './off-policy.ts';
 export { comparePairedModels, type McNemarResult, type PairedOutcomes, watchPairedModels } from './paired-models.ts';
-export { designEffect, meanNoise, ratioNoise } from './pilot-noise.ts';
+export { designEffect, meanNoise, pairNoise, quantileNoise, ratioNoise } from './pilot-noise.ts';
 export { compareStrata, type StratifiedResult, type Stratum } from './post-stratification.ts';
 export type { PosteriorComparison } from './posterior.ts';
 export type { Aim, MeansDesign, ProportionsDesign, Units } from './power.ts';
@@ -102,6 +108,7 @@ export { compareQuantiles, estimateQuantile, type QuantileSample, quantileOf, qu
 export { createRandom, type Random } from './random.ts';
 export { type RankSumResult, rankSum } from './rank-sum.ts';
 export { hit, ndcg, reciprocalRank } from './ranking.ts';
+export { powerOfRareEvents, unitsForRareEvents } from './rare-event-power.ts';
 export { compareRatios, covarianceOfRatios, estimateRatio, ratioStandardError } from './ratios.ts';
 export { mergeRegressionErrors, pinballLoss, regressionErrorsOf, regressionQuality } from './regression-error.ts';
 export { type Measured, relativeDifference } from './relative-difference.ts';

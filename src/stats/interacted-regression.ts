@@ -13,7 +13,8 @@ export interface CovariateRows {
 
 /**
  * Lin's regression: metric on variant, centred covariates and their products, HC2 errors (CR2 where clusters are given).
- * Its difference is never less precise than the raw one with many units, whatever the true dependence.
+ * Its difference is never less precise than the raw one with many units, whatever the true dependence. Assumes
+ * covariates the variant cannot change; skewed values on a very uneven split make its interval too short.
  * Insufficient with an empty side, no more rows than columns, or a covariate that does not vary in a variant.
  * `compareAdjustedMeans` with slopes `per-variant` gives the same difference from mergeable summaries.
  * @throws RangeError when alpha is outside (0, 1), rows differ in length, one side alone has clusters, or a number is

@@ -135,6 +135,7 @@ export function indexBy(options: readonly { readonly chance: number }[], draw: n
  * What each ranker earned by the clicks on one shown list.
  * @param places places clicked, from 0; a place counts once
  * @throws RangeError when a place is not in the list.
+ * @see the method that made the list: `teamDraft`, `probabilisticInterleaving` or `planMultileaving`
  */
 export function creditsOf(list: InterleavedList<RankedItem>, places: Iterable<number>): readonly number[] {
   const earned = (list.credits[0] ?? []).map(() => 0);

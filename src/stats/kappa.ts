@@ -25,8 +25,8 @@ export interface KappaResult extends Estimate {
  * Insufficient without rows, or when chance alone would agree fully (both only ever say one thing), or when no row can vary.
  * @param table rows by first rater's category (row) and second's (column), whole numbers, square
  * @throws RangeError when alpha is outside (0, 1), the table is not square, or a count is not whole.
- * @see Cohen 1960, Educational and Psychological Measurement 20; Fleiss, Cohen & Everitt 1969, Psychological Bulletin 72,
- * eq. 10 and 14 (standard errors)
+ * @see Cohen 1960, Educational and Psychological Measurement 20; Fleiss, Cohen & Everitt 1969, Psychological Bulletin
+ * 72 (standard errors)
  */
 export function cohensKappa(
   table: readonly (readonly number[])[],

@@ -21,7 +21,7 @@ export function kolmogorovTail(x: number): number {
 /**
  * P(D >= d) of one sample of n continuous values: exact to some 10 digits up to n = 1000; beyond, the limit with Vrbik's
  * correction (error below 0.2 % of p), except far out, where twice the one-sided tail is exact at any n.
- * @see Marsaglia, Tsang & Wang 2003 (exact); Simard & L'Ecuyer 2011, section 3 (choice); Vrbik 2018, eq. 5
+ * @see Marsaglia, Tsang & Wang 2003 (exact); Simard & L'Ecuyer 2011 (choice); Vrbik 2018
  */
 export function oneSampleTail(n: number, d: number): number {
   if (d >= 1) return 0;
@@ -33,7 +33,7 @@ export function oneSampleTail(n: number, d: number): number {
   return kolmogorovTail(x + 1 / (6 * Math.sqrt(n)) + (x - 1) / (4 * n));
 }
 
-/** P(D+ >= d). @see Birnbaum & Tingey 1951, Annals of Mathematical Statistics 22, eq. 3 */
+/** P(D+ >= d). @see Birnbaum & Tingey 1951, Annals of Mathematical Statistics 22 */
 function oneSidedTail(n: number, d: number): number {
   let sum = 0;
   for (let j = 0; j <= Math.floor(n * (1 - d)); j += 1) {

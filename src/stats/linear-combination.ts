@@ -29,7 +29,9 @@ export interface Combination {
 /**
  * Sum of coefficient x estimate with the standard error sqrt(c' V c) and the normal interval.
  * For a smooth function give its gradient as coefficients (delta method) and read only the error from the answer.
+ * The error is exact for the covariance given; the interval assumes near-normal estimates.
  * @throws RangeError when lengths differ, a number is not finite, or the covariance gives a negative variance.
+ * @see Oehlert 1992, The American Statistician 46(1) (delta method)
  */
 export function linearCombination(parts: WeightedEstimates, options: TestOptions): Combination {
   const alpha = requireAlpha(options.alpha);
@@ -66,6 +68,7 @@ export function linearCombination(parts: WeightedEstimates, options: TestOptions
  * Probability that the quantity lies above `threshold`: normal approximation with a flat prior, in [0, 1].
  * With standard error 0 it is 1 above, 0 below and 1/2 at the threshold.
  * @throws RangeError when a number is not finite or the standard error negative.
+ * @see Gelman et al. 2013, Bayesian Data Analysis, section 2.5, with a flat prior
  */
 export function probabilityAbove(quantity: Measured, threshold: number): number {
   requireFinite('quantity.estimate', quantity.estimate);

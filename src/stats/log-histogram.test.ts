@@ -88,7 +88,7 @@ describe('the histogram of log buckets', () => {
   });
 
   it('the interval of the median of 100 values is the 40th to 61st, widened to their buckets', () => {
-    // Ranks: qbinom(.025, 100, .5) = 40 in R, and the published table (David & Nagaraja 2003, section 7.1).
+    // Ranks: qbinom(.025, 100, .5) = 40 in R, and the published table (David & Nagaraja 2003).
     const sample = Array.from({ length: 100 }, (_, i) => 10 * (i + 1));
     const interval = histogramQuantileInterval(histogramOf(sample), 0.5, { alpha });
     if (interval.kind !== 'bounded') throw new Error(interval.kind);

@@ -31,7 +31,7 @@ export const histogramError = 0.01;
 /**
  * Histogram of values.
  * @throws RangeError when a value is not finite.
- * @see Masson, Rim & Lee 2019, PVLDB 12(12), section 2 (DDSketch), without its limit on buckets
+ * @see Masson, Rim & Lee 2019, PVLDB 12(12) (DDSketch), without its limit on buckets
  */
 export function histogramOf(values: Iterable<number>): LogHistogram {
   const positive = new Map<number, number>();
@@ -82,6 +82,7 @@ export function mergeHistograms(a: LogHistogram, b: LogHistogram): LogHistogram 
  * largest value exactly. Insufficient without values.
  * @param q in [0, 1]
  * @throws RangeError when q is outside [0, 1] or the histogram contradicts itself.
+ * @see Masson, Rim & Lee 2019, PVLDB 12(12); Hyndman & Fan 1996, definition 1
  */
 export function histogramQuantile(histogram: LogHistogram, q: number): number | Insufficient {
   requireProbability('q', q);
@@ -100,7 +101,7 @@ export function histogramQuantile(histogram: LogHistogram, q: number): number | 
  * Insufficient without values.
  * @param q in (0, 1)
  * @throws RangeError when alpha or q is outside (0, 1), or the histogram contradicts itself.
- * @see David & Nagaraja 2003, Order Statistics, section 7.1
+ * @see David & Nagaraja 2003, Order Statistics (quantile intervals by ranks)
  */
 export function histogramQuantileInterval(
   histogram: LogHistogram,

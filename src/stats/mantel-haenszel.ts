@@ -48,7 +48,7 @@ interface Cells {
  * no group is left.
  * @param strata whole counts
  * @throws RangeError when counts are not whole, successes exceed n, or alpha is outside (0, 1).
- * @see Cochran 1954; Mantel & Haenszel 1959, eq. 3 and 5; Robins, Breslow & Greenland 1986 (error of the ratio);
+ * @see Cochran 1954; Mantel & Haenszel 1959, JNCI 22; Robins, Breslow & Greenland 1986 (error of the ratio);
  * Breslow & Day 1980, section 4.4, with the correction of Tarone 1985 (homogeneity)
  */
 export function mantelHaenszel(

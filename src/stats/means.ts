@@ -14,10 +14,10 @@ import { twoSidedTest } from './two-sided-test.ts';
 
 /**
  * Welch's t-test of two independent means.
- * Valid for means of many units or near-normal values; heavy tails need more units than they look.
+ * Valid for independent units, many or near normal; heavy tails need more units than they look.
  * Insufficient with fewer than two units on a side, or when no value on either side varies.
  * @throws RangeError when alpha is outside (0, 1) or moments cannot come from a sample.
- * @see Welch 1947, Biometrika 34, eq. 28
+ * @see Welch 1947, Biometrika 34
  */
 export function compareMeans(control: Moments, candidate: Moments, options: TestOptions): TestResult | Insufficient {
   const alpha = requireAlpha(options.alpha);
@@ -39,7 +39,8 @@ export function compareMeans(control: Moments, candidate: Moments, options: Test
 }
 
 /**
- * Paired t-test: is the mean of the differences of pairs 0?
+ * Paired t-test: is the mean of the differences of pairs 0? Valid for independent pairs whose differences are many or
+ * near normal. Insufficient with fewer than two pairs, or when no difference varies.
  * @param differences moments of candidate - control, one value per pair
  * @throws RangeError when alpha is outside (0, 1) or moments cannot come from a sample.
  * @see Student 1908, Biometrika 6
@@ -62,8 +63,10 @@ export function comparePairs(
 }
 
 /**
- * A mean with Student's interval. Insufficient with fewer than two units or without any spread.
+ * A mean with Student's interval. Valid for independent units, many or near normal. Insufficient with fewer than two
+ * units or without any spread.
  * @throws RangeError when alpha is outside (0, 1) or moments cannot come from a sample.
+ * @see Student 1908, Biometrika 6
  */
 export function estimateMean(moments: Moments, options: TestOptions): Estimate | Insufficient {
   const alpha = requireAlpha(options.alpha);

@@ -18,7 +18,7 @@ type RareEventTest = 'exact' | 'mid-p';
  * @param control whole counts, 0 <= successes <= n, n > 0
  * @param candidate likewise
  * @param options level, which test it belongs to, and an interval to begin the search at
- * @see Fay, Proschan & Brittain 2015, Biometrics 71 (melding, theorem 1 on Fisher's test); Lancaster 1961 (mid-p)
+ * @see Fay, Proschan & Brittain 2015, Biometrics 71 (melding; agreement with Fisher's test); Lancaster 1961 (mid-p)
  */
 export function meldedInterval(
   control: Proportion,

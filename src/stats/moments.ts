@@ -22,7 +22,7 @@ export interface JointMoments {
 /**
  * Moments of a sample in one pass.
  * @throws RangeError when a value is not finite.
- * @see Welford 1962, Technometrics 4(3), eq. I, on values less the first one: with mean 1e9 and sd 1 the running mean
+ * @see Welford 1962, Technometrics 4(3), on values less the first one: with mean 1e9 and sd 1 the running mean
  * alone would cost five digits.
  */
 export function momentsOf(values: Iterable<number>): Moments {
@@ -46,7 +46,7 @@ export function momentsOf(values: Iterable<number>): Moments {
  * Moments of two disjoint samples together. Each mean is rounded once, so means far larger than the spread cost digits
  * with every merge: sd 1 around 1e9 keeps 9 digits when merged from pieces of some thousands.
  * @throws RangeError when either is not a set of moments.
- * @see Chan, Golub & LeVeque 1979, eq. 2.1
+ * @see Chan, Golub & LeVeque 1979, Stanford STAN-CS-79-773
  */
 export function mergeMoments(a: Moments, b: Moments): Moments {
   requireMoments('a', a);
@@ -61,6 +61,7 @@ export function mergeMoments(a: Moments, b: Moments): Moments {
 /**
  * Joint moments of rows, one row per unit, in one pass.
  * @throws RangeError when a value is not finite or rows differ in length.
+ * @see as `momentsOf`
  */
 export function jointMomentsOf(rows: Iterable<readonly number[]>): JointMoments {
   let n = 0;
@@ -93,6 +94,7 @@ export function jointMomentsOf(rows: Iterable<readonly number[]>): JointMoments 
 /**
  * Joint moments of two disjoint samples together; an empty one (n 0) leaves the other as it is.
  * @throws RangeError when the columns differ in number.
+ * @see as `mergeMoments`
  */
 export function mergeJointMoments(a: JointMoments, b: JointMoments): JointMoments {
   requireJointMoments('a', a);

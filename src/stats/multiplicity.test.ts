@@ -27,7 +27,7 @@ const inR: Record<Correction, 'bonferroni' | 'holm' | 'hochberg' | 'hommel' | 'B
   'benjamini-hochberg': 'BH',
   'benjamini-yekutieli': 'BY',
 };
-/** The fifteen p-values of Benjamini & Hochberg 1995, section 4.2. */
+/** The fifteen p-values of Benjamini & Hochberg 1995. */
 const published = [
   0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459, 0.324, 0.4262, 0.5719, 0.6528, 0.759, 1,
 ];

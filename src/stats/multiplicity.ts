@@ -33,7 +33,7 @@ export interface IntervalLevel {
  * @param pValues each in [0, 1]
  * @throws RangeError when a p-value is outside [0, 1].
  * @see Holm 1979; Hochberg 1988; Hommel 1988; Benjamini & Hochberg 1995; Benjamini & Yekutieli 2001, theorem 1.3;
- *   adjusted p-values: Wright 1992, Biometrics 48, section 3
+ *   adjusted p-values: Wright 1992, Biometrics 48
  */
 export function adjustPValues(pValues: readonly number[], method: Correction): readonly number[] {
   for (const [i, p] of pValues.entries()) requireProbability(`pValues[${i}]`, p);
@@ -94,7 +94,7 @@ function hommel(sorted: readonly number[]): readonly number[] {
  * interval misses the truth is at most alpha (for the first two the intervals are wider than that needs); bonferroni's
  * cover all at once. Hommel's rejections have no matching level. Nothing rejected: no interval is selected.
  * @throws RangeError when alpha is outside (0, 1) or a p-value outside [0, 1].
- * @see Benjamini & Yekutieli 2005, JASA 100, definition 1 (level 1 - R q / m) and theorem 4 (any dependence)
+ * @see Benjamini & Yekutieli 2005, JASA 100 (level 1 - R q / m; what it takes under any dependence)
  */
 export function selectComparisons(
   pValues: readonly number[],
@@ -138,7 +138,7 @@ function levelFor(
  * Level of intervals for `selected` of `tests` parameters that keeps the expected share of misses among them <= alpha.
  * Insufficient when nothing is selected.
  * @throws RangeError when alpha is outside (0, 1), or selected is not a whole number in 0..tests.
- * @see Benjamini & Yekutieli 2005, JASA 100, definition 1
+ * @see Benjamini & Yekutieli 2005, JASA 100
  */
 export function falseCoverageLevel(
   selected: number,
@@ -159,7 +159,8 @@ export function falseCoverageLevel(
  * and at any stopping time. Intervals: confidence sequences at the level given keep the same promise.
  * @param logEs natural logarithms of e-values; -Infinity is an e-value of 0
  * @throws RangeError when alpha is outside (0, 1) or a logarithm is NaN.
- * @see Wang & Ramdas 2022, JRSS B 84(3), section 3; intervals: Xu, Wang & Ramdas 2024, theorem 2
+ * @see Wang & Ramdas 2022, JRSS B 84(3); intervals: Xu, Wang & Ramdas 2024, Electronic Journal of Statistics 18(1),
+ *   theorem 2
  */
 export function selectByEValues(logEs: readonly number[], options: TestOptions): Selection {
   const alpha = requireAlpha(options.alpha);

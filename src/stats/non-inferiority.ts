@@ -77,7 +77,7 @@ export function notInferior(measured: MeasuredDifference, options: MarginOptions
  * Insufficient when the control is not above 0 or nothing varies; the interval is `unbounded` when the control is not clear
  * of 0 (Fieller), the test is valid even then.
  * @throws RangeError when alpha is outside (0, 0.5), the margin is not in (0, 1), or a number is not finite.
- * @see Laster & Johnson 2003, Statistics in Medicine 22, section 2; Fieller 1954, JRSS B 16
+ * @see Laster & Johnson 2003, Statistics in Medicine 22; Fieller 1954, JRSS B 16
  */
 export function notInferiorByShare(
   control: Measured,
@@ -113,7 +113,8 @@ export function notInferiorByShare(
  * which differ by just the margin. Keeps its level with few events, also with none.
  * Insufficient without units on a side.
  * @throws RangeError when alpha is outside (0, 0.5), the margin is not in (0, 1), or successes are not within 0..n.
- * @see Farrington & Manning 1990, Statistics in Medicine 9, eq. 2 and method 3; Mee 1984 (its interval)
+ * @see Farrington & Manning 1990, Statistics in Medicine 9 (variance at the margin by maximum likelihood); Mee 1984
+ * (its interval)
  */
 export function proportionsNotInferior(
   control: Proportion,
@@ -150,7 +151,7 @@ export function proportionsNotInferior(
 /**
  * Equivalence: refutes that the candidate differs from the control by `margin` or more, in either direction, with two
  * one-sided tests; shown exactly when the interval at level 2 alpha lies within -margin..margin.
- * Insufficient when the standard error is 0.
+ * Valid where `notInferior` is. Insufficient when the standard error is 0.
  * @throws RangeError when alpha is outside (0, 0.5), the margin is not > 0, or a number is not finite.
  * @see Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15
  */

@@ -22,7 +22,7 @@ function density(x: number): number {
   return Math.exp((-head * head) / 2) * Math.exp(-rest / 2 - logSqrtTwoPi);
 }
 
-/** P(0 < X < x), exact relative to x near 0. @see Abramowitz & Stegun 26.2.11 */
+/** P(0 < X < x), exact relative to x near 0. @see DLMF 7.6.2 */
 function central(x: number): number {
   const square = x * x;
   let term = x;
@@ -34,7 +34,7 @@ function central(x: number): number {
   return sum * density(x);
 }
 
-/** P(X > x) / density(x) for x >= 2.5. @see Abramowitz & Stegun 26.2.14, in its even form */
+/** P(X > x) / density(x) for x >= 2.5. @see DLMF 7.9.2 */
 function millsRatio(x: number): number {
   const square = x * x;
   let b = square + 1;

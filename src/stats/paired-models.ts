@@ -43,7 +43,7 @@ export interface McNemarResult extends TestResult {
  * Insufficient without rows, or when the models never differ.
  * @throws RangeError when alpha is outside (0, 1) or a count is not whole.
  * @see McNemar 1947, Psychometrika 12; Edwards 1948; Fagerland, Lydersen & Laake 2013 (mid-p); Tango 1998, Statistics in
- * Medicine 17, eq. 4-6 (interval)
+ * Medicine 17 (interval)
  */
 export function comparePairedModels(rows: PairedOutcomes, options: TestOptions): McNemarResult | Insufficient {
   const alpha = requireAlpha(options.alpha);
@@ -124,7 +124,7 @@ export interface WatchedWins {
  * @param options `concentration` of the symmetric beta mixture, > 0, default 1 (all biases alike); larger is quicker to
  * see small differences
  * @throws RangeError when alpha is outside (0, 1), a count is not whole, or the concentration is not > 0.
- * @see Robbins 1970, Annals of Mathematical Statistics 41, section 3 (beta mixture); Howard et al. 2021, section 3.1
+ * @see Robbins 1970, Annals of Mathematical Statistics 41(5) (beta mixture); Howard et al. 2021, section 3.2
  */
 export function watchPairedModels(
   wins: { readonly control: number; readonly candidate: number },

@@ -2,11 +2,13 @@
 import { type Insufficient, insufficient } from './interval.ts';
 import { type JointMoments, type Moments, requireMoments, varianceOf } from './moments.ts';
 import { refuse, requireNonNegative, requirePositive } from './precondition.ts';
+import { estimateQuantile, type QuantileSample } from './quantiles.ts';
 import { ratioStandardError } from './ratios.ts';
 
 /**
  * Noise of a mean per unit: its variance.
  * Insufficient with fewer than two units or when no value varies.
+ * @see `varianceOf`
  */
 export function meanNoise(pilot: Moments): number | Insufficient {
   requireMoments('pilot', pilot);
@@ -20,7 +22,7 @@ export function meanNoise(pilot: Moments): number | Insufficient {
  * are sum of values and number of rows, and the noise has the clustering in it.
  * Insufficient as `ratioStandardError`, or when no unit differs.
  * @param pilot columns [numerator, denominator], one row per unit
- * @see Deng, Knoblich & Lu 2018, eq. 4
+ * @see Deng, Knoblich & Lu 2018, KDD, section 3
  */
 export function ratioNoise(pilot: JointMoments): number | Insufficient {
   const standardError = ratioStandardError(pilot);
@@ -30,11 +32,34 @@ export function ratioNoise(pilot: JointMoments): number | Insufficient {
 }
 
 /**
- * Factor by which rows of one unit that resemble each other inflate the variance of a mean of rows.
+ * Noise of a quantile per unit, rows of one unit belonging together.
+ * Insufficient as `estimateQuantile`.
+ * @throws RangeError when the sample contradicts itself.
+ * @see Deng, Knoblich & Lu 2018, KDD, section 4.2
+ */
+export function quantileNoise(pilot: QuantileSample): number | Insufficient {
+  const estimate = estimateQuantile(pilot, { alpha: 0.05 });
+  return estimate.kind === 'insufficient' ? estimate : estimate.standardError ** 2 * pilot.indicator.n;
+}
+
+/**
+ * Noise of a paired difference, as an `EstimateDesign` takes it for as many control as candidate units: half the variance of
+ * the differences. Units per variant are then pairs.
+ * Insufficient as `meanNoise`.
+ * @param pilot moments of candidate - control, one value per pair
+ */
+export function pairNoise(pilot: Moments): number | Insufficient {
+  const noise = meanNoise(pilot);
+  return typeof noise === 'number' ? noise / 2 : noise;
+}
+
+/**
+ * Factor by which rows of one unit that resemble each other inflate the variance of a mean of rows. Assumes one
+ * correlation for all units, and values that have nothing to do with how many rows a unit has.
  * @param rows mean rows per unit (> 0), their coefficient of variation (>= 0; default 0), and the correlation of two rows
  * of one unit (in [0, 1])
  * @throws RangeError when one is out of range.
- * @see Eldridge, Ashby & Kerry 2006, International Journal of Epidemiology 35, eq. 2; Kish 1965 at variation 0
+ * @see Eldridge, Ashby & Kerry 2006, International Journal of Epidemiology 35; Kish 1965 at variation 0
  */
 export function designEffect(rows: {
   readonly mean: number;

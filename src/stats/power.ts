@@ -40,9 +40,10 @@ export interface Aim {
 }
 
 /**
- * Power of a two-sided t-test of means, the wrong-side rejections left out.
+ * Power of a two-sided t-test of means, the wrong-side rejections left out. Assumes near-normal means of one variance;
+ * with unequal variances on an uneven split it is the pooled test's, not Welch's.
  * @throws RangeError when a group has fewer than two units or an argument is out of range.
- * @see Cohen 1988, section 2.5, with the exact noncentral t
+ * @see Cohen 1988, chapter 2, with the exact noncentral t
  */
 export function powerOfMeans(design: MeansDesign, units: Units): number {
   const { effect, alpha } = requireMeans(design);
@@ -56,6 +57,7 @@ export function powerOfMeans(design: MeansDesign, units: Units): number {
 /**
  * Units per variant that give a t-test of means the wished power.
  * @throws RangeError when an argument is out of range or the difference is 0.
+ * @see as `powerOfMeans`
  */
 export function unitsForMeans(design: MeansDesign, aim: Aim): Units {
   const { effect } = requireMeans(design);
@@ -70,6 +72,7 @@ export function unitsForMeans(design: MeansDesign, aim: Aim): Units {
 /**
  * Smallest difference of means that a t-test with these units sees with the wished power.
  * @throws RangeError when an argument is out of range.
+ * @see as `powerOfMeans`
  */
 export function detectableDifference(
   design: Omit<MeansDesign, 'difference'>,
@@ -80,7 +83,8 @@ export function detectableDifference(
 }
 
 /**
- * Power of the pooled z-test of two rates, the wrong-side rejections left out.
+ * Power of the pooled z-test of two rates, the wrong-side rejections left out. Valid from some five expected events
+ * (and as many non-events) a side.
  * @throws RangeError when a rate is outside (0, 1) or units are not > 0.
  * @see Fleiss, Levin & Paik 2003, eq. 4.14 without the continuity correction
  */
@@ -92,7 +96,7 @@ export function powerOfProportions(design: ProportionsDesign, units: Units): num
 /**
  * Units per variant that give the pooled z-test of two rates the wished power.
  * @throws RangeError when an argument is out of range or the rates are equal.
- * @see Fleiss, Levin & Paik 2003, eq. 4.19
+ * @see Fleiss, Levin & Paik 2003, section 4.2, unequal sizes
  */
 export function unitsForProportions(design: ProportionsDesign, aim: Aim): Units {
   const share = requireAim(aim, design.alpha);
@@ -105,6 +109,7 @@ export function unitsForProportions(design: ProportionsDesign, aim: Aim): Units 
 
 /**
  * Factor by which a test of any metric must grow to decide: the current standard error shrinks with the root of it.
+ * Assumes a near-normal estimate whose noise per unit stays what it is now.
  * @param now distance between estimate and limit, and its standard error with the units so far
  * @param aim power 0.5 makes the interval just touch the limit if the estimate stays
  * @throws RangeError when distance or standard error is not > 0, or alpha or power is out of range.

@@ -28,8 +28,7 @@ export interface PredictionPoweredMean extends Estimate {
  * @param labelled columns [truth, cheap label], one row per unit
  * @param unlabelled cheap labels of the other rows
  * @throws RangeError when alpha is outside (0, 1), the weight is not finite, or moments cannot come from a sample.
- * @see Angelopoulos et al. 2023, Science 382, algorithm 1; Angelopoulos, Duchi & Zrnic 2023 (PPI++), arXiv 2311.01453,
- * eq. 6 (best weight)
+ * @see Angelopoulos et al. 2023, Science 382; Angelopoulos, Duchi & Zrnic 2023 (PPI++), arXiv 2311.01453 (best weight)
  */
 export function predictionPoweredMean(
   labelled: JointMoments,

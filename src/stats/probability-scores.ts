@@ -21,7 +21,7 @@ export function brierScore(probability: number, label: 0 | 1): number {
  * @param options `least`: probabilities are first kept within [least, 1 - least], else a certain and wrong one costs
  * infinitely much; in (0, 0.5), default 1e-15
  * @throws RangeError when the probability is outside [0, 1] or `least` outside (0, 0.5).
- * @see Good 1952, JRSS B 14, section 8
+ * @see Good 1952, JRSS B 14
  */
 export function logLoss(probability: number, label: 0 | 1, options: { readonly least?: number } = {}): number {
   requireProbability('probability', probability);

@@ -41,9 +41,10 @@ export function detectableProportion(
 }
 
 /**
- * Power of the score test that the candidate's rate is not below control - margin.
+ * Power of the score test that the candidate's rate is not below control - margin. A normal approximation: rough below
+ * some five expected events a side.
  * @throws RangeError when a rate is outside (0, 1), the margin is not > 0, or units are not > 0.
- * @see Farrington & Manning 1990, Statistics in Medicine 9, method 3 (variance at the margin by maximum likelihood)
+ * @see Farrington & Manning 1990, Statistics in Medicine 9 (variance at the margin by maximum likelihood)
  */
 export function powerOfRateMargin(design: RateMarginDesign, units: Units): number {
   const { atMargin, own, gap, z } = partsOf(design, units);

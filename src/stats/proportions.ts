@@ -27,8 +27,9 @@ export interface ScoreIntervalOptions extends TestOptions {
 
 /**
  * Score interval of candidate - control: every difference that a z-test with constrained variance does not reject.
+ * Assumes independent units; from some five expected events a side it keeps its level closely.
  * @throws RangeError when alpha is outside (0, 1), a side is empty, or successes are not within 0..n.
- * @see Mee 1984; Miettinen & Nurminen 1985, Statistics in Medicine 4, eq. 8-9
+ * @see Mee 1984; Miettinen & Nurminen 1985, Statistics in Medicine 4, appendix
  */
 export function scoreInterval(control: Proportion, candidate: Proportion, options: ScoreIntervalOptions): Interval {
   const z = normal.isf(requireAlpha(options.alpha) / 2);
@@ -83,7 +84,7 @@ function clampRate(rate: number, delta: number): number {
 
 /**
  * A proportion with Wilson's interval, which holds its coverage near 0 and 1 where the textbook one collapses.
- * Insufficient without units.
+ * Assumes independent units; coverage is right on average over rates, not at every one. Insufficient without units.
  * @throws RangeError when alpha is outside (0, 1) or successes are not within 0..n.
  * @see Wilson 1927, JASA 22; Newcombe 1998a, method 3
  */
@@ -102,7 +103,8 @@ export function estimateProportion(sample: Proportion, options: TestOptions): Es
 }
 
 /**
- * Newcombe's hybrid interval of candidate - control, made of two Wilson intervals.
+ * Newcombe's hybrid interval of candidate - control, made of two Wilson intervals. Assumes independent units; covers
+ * what it says on average over rates, not at every one, and belongs to no test, so p-values can disagree with it.
  * @throws RangeError when alpha is outside (0, 1), a side is empty, or successes are not within 0..n.
  * @see Newcombe 1998b, Statistics in Medicine 17, method 10
  */
@@ -145,7 +147,7 @@ function requireFilled(name: string, sample: Proportion): void {
 }
 
 /**
- * Clopper-Pearson interval of a proportion: never covers less than it says, often more.
+ * Clopper-Pearson interval of a proportion of independent units: never covers less than it says, often more.
  * @throws RangeError when alpha is outside (0, 1), the sample is empty, or successes are not within 0..n.
  * @see Clopper & Pearson 1934, Biometrika 26
  */

@@ -55,8 +55,10 @@ export function compareQuantiles(
 }
 
 /**
- * A quantile with its cluster-robust interval; insufficient as in `compareQuantiles`.
+ * A quantile with its cluster-robust interval; valid and insufficient as in `compareQuantiles`, though the interval of
+ * one quantile wants some 300 rows beyond it.
  * @throws RangeError when alpha or q is outside (0, 1), or the sample contradicts itself.
+ * @see as `compareQuantiles`
  */
 export function estimateQuantile(sample: QuantileSample, options: TestOptions): Estimate | Insufficient {
   const alpha = requireAlpha(options.alpha);
@@ -128,6 +130,7 @@ export function quantileOf(sorted: readonly number[], q: number, options: Quanti
  * @param units one list of rows per unit, at least one row in all
  * @param q in (0, 1)
  * @throws RangeError when there is no row, a row is not finite, or q is outside (0, 1).
+ * @see as `compareQuantiles`
  */
 export function quantileSampleOf(units: readonly (readonly number[])[], q: number): QuantileSample {
   if (!(q > 0 && q < 1)) refuse('q', q, 'in (0, 1)');

@@ -29,7 +29,8 @@ const exactBelow = 50;
 /**
  * Mann and Whitney's rank-sum test: exact with fewer than 50 values on each side and no ties, else the normal
  * approximation with corrections for ties and continuity.
- * It answers whether one distribution lies above the other, not whether means (revenue, cost) differ.
+ * Assumes independent units. It answers whether one distribution lies above the other, not whether means (revenue,
+ * cost) differ.
  * Insufficient with an empty side, or when all values are equal.
  * @param control one value per unit
  * @param candidate likewise

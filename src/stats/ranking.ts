@@ -17,7 +17,8 @@ export interface RankingOptions {
  * @param shown relevance of the items in the order shown, each >= 0
  * @param options `all`: relevance of every item that could have been shown, default those shown; `gain` default linear
  * @throws RangeError when k is not a whole number > 0, a relevance is negative, or `all` holds less than was shown.
- * @see Jarvelin & Kekalainen 2002, ACM TOIS 20(4), section 2 (discount log2(place + 1)); Burges et al. 2005 (exponential)
+ * @see Jarvelin & Kekalainen 2002, ACM TOIS 20(4); Burges et al. 2005, ICML (discount log2(place + 1), exponential
+ * gain)
  */
 export function ndcg(
   shown: readonly number[],

@@ -19,7 +19,7 @@ import { twoSidedTest } from './two-sided-test.ts';
  * @param control columns [numerator, denominator], one row per unit
  * @param candidate likewise
  * @throws RangeError when alpha is outside (0, 1) or moments cannot come from a sample.
- * @see Deng, Knoblich & Lu 2018, KDD, eq. 4
+ * @see Deng, Knoblich & Lu 2018, KDD, section 3
  */
 export function compareRatios(
   control: JointMoments,
@@ -41,10 +41,10 @@ export function compareRatios(
 }
 
 /**
- * A ratio of means with its delta-method interval.
+ * A ratio of means with its delta-method interval; valid as `compareRatios`.
  * Insufficient with fewer than two units, a denominator of 0, or no variation.
  * @throws RangeError when alpha is outside (0, 1) or moments cannot come from a sample.
- * @see Deng, Knoblich & Lu 2018, eq. 4
+ * @see Deng, Knoblich & Lu 2018, KDD, section 3
  */
 export function estimateRatio(joint: JointMoments, options: TestOptions): Estimate | Insufficient {
   const alpha = requireAlpha(options.alpha);
@@ -65,6 +65,7 @@ export function estimateRatio(joint: JointMoments, options: TestOptions): Estima
  * Standard error of mean(numerator) / mean(denominator), by unit.
  * Insufficient with fewer than two units or a denominator of 0.
  * @throws RangeError when moments cannot come from a sample.
+ * @see as `compareRatios`
  */
 export function ratioStandardError(joint: JointMoments): number | Insufficient {
   const ratio = ratioOf('the sample', joint);
@@ -77,7 +78,7 @@ export function ratioStandardError(joint: JointMoments): number | Insufficient {
  * Insufficient with fewer than two units or a denominator of 0.
  * @param joint columns in pairs: numerator, denominator, numerator, denominator, ...
  * @throws RangeError when the columns are not in pairs or moments cannot come from a sample.
- * @see Deng, Knoblich & Lu 2018, eq. 4, in its bilinear form
+ * @see Deng, Knoblich & Lu 2018, KDD, section 3, in its bilinear form
  */
 export function covarianceOfRatios(joint: JointMoments): readonly (readonly number[])[] | Insufficient {
   requireJointMoments('joint', joint);

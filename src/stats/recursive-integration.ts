@@ -61,7 +61,7 @@ export interface Look {
 /**
  * Paths that also stay inside at this look. Integrals by Gauss-Legendre rules of 16 points on panels of three standard
  * deviations of the shorter neighbouring step, exact to some 1e-13.
- * @see Armitage, McPherson & Rowe 1969, JRSS A 132; Jennison & Turnbull 2000, section 19.2
+ * @see Armitage, McPherson & Rowe 1969, JRSS A 132; Jennison & Turnbull 2000, chapter 19
  */
 export function pathsInside(paths: Paths, look: Look): Paths {
   const inner = look.inner ?? 0;

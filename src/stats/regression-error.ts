@@ -55,7 +55,7 @@ export interface RegressionQuality {
  * Valid for independent rows; squared errors are skewed and want some hundred rows. Insufficient with fewer than two rows
  * or when the errors do not vary.
  * @throws RangeError when alpha is outside (0, 1).
- * @see Student 1908 (means); Deng, Knoblich & Lu 2018, section 2.1 (delta method for the root)
+ * @see Student 1908 (means); Oehlert 1992 (delta method for the root)
  */
 export function regressionQuality(errors: RegressionErrors, options: TestOptions): RegressionQuality {
   const squared = estimateMean(errors.squared, options);
@@ -83,7 +83,7 @@ function rootOf(squared: Estimate): Estimate {
  * Pinball loss of one predicted quantile, >= 0; its mean is least when the prediction is the quantile.
  * @param level which quantile was predicted, in (0, 1)
  * @throws RangeError when the level is outside (0, 1) or a value is not finite.
- * @see Koenker & Bassett 1978, Econometrica 46, section 3
+ * @see Koenker & Bassett 1978, Econometrica 46
  */
 export function pinballLoss(row: { readonly prediction: number; readonly truth: number }, level: number): number {
   if (!(level > 0 && level < 1)) refuse('level', level, 'in (0, 1)');

@@ -18,11 +18,12 @@ export interface Measured {
 }
 
 /**
- * candidate / control - 1, with the delta-method standard error and Fieller's interval.
+ * candidate / control - 1, with the delta-method standard error and Fieller's interval. Assumes independent,
+ * near-normal estimates.
  * The interval is `unbounded` when the control's estimate is not clear of 0 at this level: then no share is ruled out.
  * Insufficient when the control's estimate is 0 or neither side has any noise.
  * @throws RangeError when alpha is outside (0, 1) or a standard error is negative.
- * @see Fieller 1954, JRSS B 16; Deng, Knoblich & Lu 2018, section 2.2
+ * @see Fieller 1954, JRSS B 16; Deng, Knoblich & Lu 2018, KDD
  */
 export function relativeDifference(
   control: Measured,

@@ -25,7 +25,8 @@ export interface LiftOptions extends TestOptions {
 /**
  * candidate / control - 1 with the delta-method standard error and Fieller's interval. Where it is
  * bounded, the interval leaves 0 out exactly when the test of candidate - control at the same level and df does.
- * The interval is `unbounded` when the control's estimate is not clear of 0 at this level.
+ * Valid for near-normal estimates. The interval is `unbounded` when the control's estimate is not clear of 0 at this
+ * level.
  * Insufficient when the control's estimate is 0 or nothing has any noise.
  * @throws RangeError when alpha is outside (0, 1), df is not > 0, or the variances do not make a covariance matrix.
  * @see Fieller 1954, JRSS B 16(2)

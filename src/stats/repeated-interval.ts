@@ -28,7 +28,7 @@ export interface LookResult {
  * Insufficient without noise, and at a look where nothing may be spent yet.
  * @param look index of the look, 0 is the first
  * @throws RangeError when the design cannot be had or `look` is none of its looks.
- * @see Jennison & Turnbull 1989, JRSS B 51, sections 2 and 3; 2000, chapter 9
+ * @see Jennison & Turnbull 1989, JRSS B 51; 2000, chapter 9
  */
 export function readLook(
   measured: Measured,

@@ -34,7 +34,7 @@ export interface PairedScores {
  * Valid with some thirty or more rows of each label and an area not too near 1.
  * Insufficient with fewer than two rows of a label, or when no placement varies (perfect, or useless by ties).
  * @throws RangeError when alpha is outside (0, 1), lengths differ, a label is not 0 or 1, or a score is not finite.
- * @see DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44, eq. 3-7; Sun & Xu 2014 (by ranks)
+ * @see DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44; Sun & Xu 2014 (by ranks)
  */
 export function rocArea(rows: ScoredRows, options: TestOptions): Estimate | Insufficient {
   const alpha = requireAlpha(options.alpha);
@@ -58,7 +58,7 @@ export function rocArea(rows: ScoredRows, options: TestOptions): Estimate | Insu
  * DeLong's test of two areas under the ROC curve for two models scoring the same rows; `covariance` is that of the areas.
  * Validity as `rocArea`. Insufficient likewise, and when both models place every row alike.
  * @throws RangeError as `rocArea`.
- * @see DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44, eq. 8-9
+ * @see DeLong, DeLong & Clarke-Pearson 1988, Biometrics 44 (contrasts of areas)
  */
 export function compareRocAreas(
   rows: PairedScores,

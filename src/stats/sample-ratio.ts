@@ -67,11 +67,12 @@ export interface WatchedSampleRatioOptions {
 
 /**
  * Sequential sample-ratio check: Bayes factor of a Dirichlet mixture over splits against the intended one.
+ * Exact at every look for units assigned independently at constant shares; after a change of shares count anew.
  * Insufficient as `sampleRatio`.
  * @param counts units so far, whole numbers >= 0
  * @param shares >= 0, one per count
  * @throws RangeError when lengths differ, a count is not whole, shares do not sum above 0, or an option is out of range.
- * @see Lindon & Malek 2022, NeurIPS, eq. 5-7
+ * @see Lindon & Malek 2022, NeurIPS, section 2 (eq. 5 one unit at a time)
  */
 export function watchSampleRatio(
   counts: readonly number[],

@@ -83,7 +83,7 @@ describe('watchDifference', () => {
 
 describe('mixtureSprt', () => {
   it('agrees with the worked example of Johari et al.', () => {
-    // sigma 1 per arm, 1000 pairs, tau^2 = .01, difference .1: ln Lambda, p and half-width recomputed from their eq. 11.
+    // sigma 1 per arm, 1000 pairs, tau^2 = .01, difference .1: ln Lambda, p and half-width by their mixture.
     const result = mixtureSprt({ estimate: 0.1, standardError: Math.sqrt(2 / 1000) }, { alpha, mixingVariance: 0.01 });
     if (result.kind !== 'watched' || result.interval.kind !== 'bounded') throw new Error(JSON.stringify(result));
     near(result.logE, 1.187453598719306);

@@ -52,10 +52,10 @@ export interface MixtureOptions extends TestOptions {
 }
 
 /**
- * Mixture sequential probability ratio test of a difference: always-valid p-value and interval.
- * Insufficient without noise.
+ * Mixture sequential probability ratio test of a difference: always-valid p-value and interval. Valid once estimates
+ * are near normal; begin looking after some 100 units a side. Insufficient without noise.
  * @throws RangeError when alpha is outside (0, 1) or mixingVariance is not > 0.
- * @see Johari, Koomen, Pekelis & Walsh 2017 KDD, eq. 11; 2022 Operations Research 70(3)
+ * @see Johari, Koomen, Pekelis & Walsh 2017 KDD; 2022 Operations Research 70(3)
  */
 export function mixtureSprt(difference: Measured, options: MixtureOptions): SequentialResult | Insufficient {
   const alpha = requireAlpha(options.alpha);

@@ -31,7 +31,7 @@ export type ValueFunction = (metrics: readonly number[]) => number;
  * Insufficient with fewer than two units or a denominator of 0.
  * @param joint columns in pairs [numerator, denominator, ...], one row per unit; a mean has a denominator column of 1
  * @throws RangeError when the columns are not in pairs or moments cannot come from a sample.
- * @see Deng, Knoblich & Lu 2018, eq. 4, in its bilinear form
+ * @see Deng, Knoblich & Lu 2018, KDD, section 3, in its bilinear form
  */
 export function estimatesOfRatios(joint: JointMoments): MetricEstimates | Insufficient {
   const covariance = covarianceOfRatios(joint);

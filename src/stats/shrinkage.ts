@@ -40,7 +40,7 @@ export interface ShrunkEffects {
  * as much as it is noise: the largest is no longer too large on average. Assumes independent, near-normal estimates of
  * effects that come from one population. Insufficient with fewer than 4 effects; below some 10 the variance is rough.
  * @throws RangeError unless estimates are finite, errors finite and > 0, alpha in (0, 1).
- * @see DerSimonian & Laird 1986, section 3; Efron & Morris 1975 (shrinkage); Morris 1983, JASA 78, eq. 1.16-1.18 (errors)
+ * @see DerSimonian & Laird 1986; Efron & Morris 1975 (shrinkage); Morris 1983, JASA 78 (errors)
  */
 export function shrinkEffects(effects: readonly MeasuredEffect[], options: TestOptions): ShrunkEffects | Insufficient {
   const z = normal.isf(requireAlpha(options.alpha) / 2);
@@ -96,7 +96,7 @@ export interface WinnerEffect {
  * normal estimates (variants compared with one control are not: give their means instead). Insufficient with fewer than 2
  * effects or when two share the first place. The interval is long when the win is narrow.
  * @throws RangeError as `shrinkEffects`.
- * @see Andrews, Kitagawa & McCloskey 2024, QJE 139(1), section 4.1 (conditional on the winner; independent estimates)
+ * @see Andrews, Kitagawa & McCloskey 2024, QJE 139(1) (conditional on the winner; independent estimates)
  */
 export function winnerEffect(effects: readonly MeasuredEffect[], options: TestOptions): WinnerEffect | Insufficient {
   const alpha = requireAlpha(options.alpha);

@@ -28,7 +28,7 @@ const exactBelow = 50;
  * It speaks of the mean only where the differences are symmetric. Insufficient when all differences are 0.
  * @param differences candidate - control, one per pair
  * @throws RangeError when alpha is outside (0, 1) or a difference is not finite.
- * @see Wilcoxon 1945, Biometrics Bulletin 1(6); Hollander & Wolfe 1999, section 3.1-3.3 (interval from Walsh averages)
+ * @see Wilcoxon 1945, Biometrics Bulletin 1(6); Hollander & Wolfe 1999, chapter 3 (interval from Walsh averages)
  */
 export function signedRank(differences: readonly number[], options: TestOptions): SignedRankResult | Insufficient {
   const alpha = requireAlpha(options.alpha);

@@ -18,7 +18,7 @@ export interface StitchingOptions {
  * Polynomial stitching: a closed boundary that a sub-gamma sum of variance `time` crosses at any time >= `from` with
  * probability at most alpha (one-sided), growing as sqrt(time log log time), the smallest rate there is.
  * @throws RangeError when time is not > 0, alpha outside (0, 1), or an option out of range.
- * @see Howard, Ramdas, McAuliffe & Sekhon 2021, Annals of Statistics 49(2), theorem 1 and eq. 10
+ * @see Howard, Ramdas, McAuliffe & Sekhon 2021, Annals of Statistics 49(2), theorem 1 and eq. 3.1
  */
 export function stitchedBound(time: number, options: StitchingOptions & { readonly alpha: number }): number {
   const alpha = requireAlpha(options.alpha);
@@ -93,7 +93,7 @@ function logCrossing(growth: number, c: number): number {
   return at((low + high) / 2);
 }
 
-/** Riemann's zeta for s > 1. @see Abramowitz & Stegun 23.2.3 (Euler-Maclaurin from 20 on) */
+/** Riemann's zeta for s > 1. @see DLMF 25.2.9 (Euler-Maclaurin from 20 on) */
 function zeta(s: number): number {
   const n = 20;
   let sum = 0;

@@ -21,7 +21,7 @@ export interface StudentizedRange {
  * @param groups how many means, a whole number in 2..1000
  * @param df degrees of freedom of s, >= 1; Infinity when the deviation is known
  * @throws RangeError when groups or df are outside.
- * @see Tukey 1953; Copenhaver & Holland 1988, J. Stat. Comput. Simul. 30, eq. 1.2 and 2.1; both integrals by adaptive
+ * @see Tukey 1953; Copenhaver & Holland 1988, J. Stat. Comput. Simul. 30; both integrals by adaptive
  * Kronrod rules, the upper tail directly
  */
 export function studentizedRange(groups: number, df: number): StudentizedRange {

@@ -54,7 +54,7 @@ interface TimeRow {
  * Share without outcome over time. Assumes that being followed for less long says nothing about the outcome. Insufficient
  * without units or outcomes.
  * @throws RangeError unless times are finite and >= 0 and alpha is in (0, 1).
- * @see Kaplan & Meier 1958, eq. 2b; Greenwood 1926; Kalbfleisch & Prentice 2002, eq. 1.13 (log-log interval)
+ * @see Kaplan & Meier 1958, eq. 2b; Greenwood 1926; Kalbfleisch & Prentice 2002, section 1.4 (log-log interval)
  */
 export function survivalCurve(rows: Iterable<FollowUp>, options: TestOptions): SurvivalCurve | Insufficient {
   const z = normal.isf(requireAlpha(options.alpha) / 2);
@@ -139,7 +139,7 @@ export interface LogRankResult {
  * Tests whether outcomes come equally fast in two variants, over the whole time followed. Strongest when one variant is
  * faster by the same factor throughout; crossing curves may cancel. Insufficient without outcomes while both are followed.
  * @throws RangeError unless times are finite and >= 0 and alpha is in (0, 1).
- * @see Mantel 1966; Peto & Peto 1972; Yusuf et al. 1985, appendix (one-step ratio and its interval)
+ * @see Mantel 1966; Peto & Peto 1972; Yusuf et al. 1985 (one-step ratio and its interval)
  */
 export function logRank(
   control: Iterable<FollowUp>,

@@ -98,7 +98,7 @@ export interface Eigen {
 
 /**
  * Eigenvalues and orthonormal eigenvectors of a symmetric matrix.
- * @see Jacobi 1846; Golub & Van Loan 2013, algorithm 8.5.2 (cyclic Jacobi)
+ * @see Jacobi 1846; Golub & Van Loan 2013, algorithm 8.5.3 (cyclic Jacobi)
  */
 export function eigenOf(matrix: SymmetricMatrix): Eigen {
   const size = matrix.length;

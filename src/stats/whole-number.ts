@@ -45,7 +45,7 @@ export function poisson(mean: number): Distribution {
   });
 }
 
-/** ln P(X = k) of a binomial. @see Loader 2000, eq. 7 */
+/** ln P(X = k) of a binomial. @see Loader 2000 (saddle point) */
 export function logBinomialDensity(k: number, n: number, p: number): number {
   if (p === 0) return k === 0 ? 0 : -Infinity;
   if (p === 1) return k === n ? 0 : -Infinity;

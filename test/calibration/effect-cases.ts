@@ -8,7 +8,7 @@ type Ranked = ReturnType<typeof rankEffects>;
 
 function rankingCase(slope: number): CalibrationCase {
   const draw = (random: Random): readonly RankedUnit[] =>
-    Array.from({ length: 400 }, () => {
+    Array.from({ length: 800 }, () => {
       const score = random.normal();
       const isCandidate = random.uniform() < 0.3;
       const effect = isCandidate ? 0.2 + slope * score : 0;
@@ -29,8 +29,8 @@ function rankingCase(slope: number): CalibrationCase {
       groups.kind === 'grouped' ? groups.sameEffect.pValue : null),
   ];
   return calibrationCase<Ranked>({
-    setting: `400 units, 30 % candidate, effect 0.2 ${slope === 0 ? 'for all' : `+ ${slope} x score`}, outcomes that follow the score`,
-    rounds: 2000,
+    setting: `800 units, 30 % candidate, effect 0.2 ${slope === 0 ? 'for all' : `+ ${slope} x score`}, outcomes that follow the score`,
+    rounds: 1000,
     draw: (random) => rankEffects(draw(random), { alpha }),
     checks: [
       ...(slope === 0 ? none : []),
