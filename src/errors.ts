@@ -28,12 +28,14 @@ export type ErrorCode =
   | 'revision-conflict'
   | 'outcome-invalid'
   | 'body-too-large'
+  | 'content-unsupported'
   | 'request-invalid'
   | 'route-unknown'
   | 'unauthorized'
   | 'upstream-unreachable'
   | 'upstream-timeout'
   | 'credentials-missing'
+  | 'dependency-missing'
   | 'overloaded'
   | 'port-in-use'
   | 'listen-refused'
@@ -50,6 +52,7 @@ export type ErrorCode =
   | 'usage-invalid'
   | 'server-unreachable'
   | 'worker-failed'
+  | 'analysis-failed'
   | 'interrupted';
 
 /** What each code means and what to do about it. */
@@ -86,6 +89,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     'Mend the named field; nothing of the request was recorded.',
   ),
   'body-too-large': kind(413, false, 'The request body is larger than allowed.', 'Send fewer items per request.'),
+  'content-unsupported': kind(
+    415,
+    false,
+    'The body is of a type or a compression that is not known here.',
+    'Send JSON, NDJSON or CloudEvents in JSON, plain or as gzip, br or deflate.',
+  ),
   'request-invalid': kind(400, false, 'The request cannot be understood.', 'The message names the place and the rule.'),
   'route-unknown': kind(
     404,
@@ -111,6 +120,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     true,
     'A secret or certificate that belongs to a variant is not there.',
     'Set the named environment variable, or write the named file; files are read again by themselves.',
+  ),
+  'dependency-missing': kind(
+    500,
+    false,
+    'A package that this feature needs is not installed.',
+    'Install the named package beside Assay; packages of seldom used features do not come with it.',
   ),
   overloaded: kind(
     503,
@@ -186,6 +201,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     true,
     'A gateway worker process could not start, or ended.',
     'Read the lines before it on stderr; a worker that served before is started again by itself.',
+  ),
+  'analysis-failed': kind(
+    503,
+    true,
+    'The process that computes reports ended, or could not answer.',
+    'Ask again; a process that ended is started again by itself. The lines on stderr say why.',
   ),
   'server-unreachable': kind(
     503,

@@ -40,7 +40,7 @@ export type LoadGenerator = (options: LoadOptions) => Promise<Loaded>;
 const unitsOf = ({ bytes }: Traffic): number => Math.max(100, Math.min(2000, Math.floor(1_000_000 / bytes)));
 
 /** One request as text. @param unit index of the unit. */
-export function requestText({ path, bytes, unit }: Traffic, index: number): string {
+function requestText({ path, bytes, unit }: Traffic, index: number): string {
   const id = `user-${(index * 2_654_435_761) % 1_000_000}`;
   const [first, last] = [unit === 'body-first', unit === 'body-last'].map((is) => (is ? `"user_id":"${id}"` : ''));
   const open = `{${first === '' ? '' : `${first},`}"features":[`;

@@ -31,7 +31,7 @@ export interface Place {
 export const replyBody: string = JSON.stringify({
   model_name: 'm',
   outputs: [{ name: 'up', shape: [1, 1], datatype: 'FP64', data: [0.7] }],
-  pad: 'x'.repeat(217),
+  pad: 'x'.repeat(207),
 });
 
 /** Paths that every subject serves; under `/mirrored` each request is also copied to the shadow. */
@@ -42,7 +42,7 @@ const roles = fileURLToPath(new URL('./roles.ts', import.meta.url));
 const typescript: readonly string[] = [process.execPath, ...process.execArgv];
 
 /** A free port of this machine, until somebody else takes it. */
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
@@ -54,7 +54,7 @@ export function freePort(): Promise<number> {
 }
 
 /** Resolves once somebody listens on the port. @throws when nobody does within ten seconds, or the process has ended. */
-export async function untilListening(port: number, { child, name }: Running): Promise<void> {
+async function untilListening(port: number, { child, name }: Running): Promise<void> {
   for (let tries = 0; tries < 400; tries += 1) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error(`${name} ended with ${child.exitCode}`);
     const isOpen = await new Promise<boolean>((resolve) => {
@@ -100,7 +100,7 @@ function runNginx(name: string, nginx: Tool, options: Place & { readonly http: s
   writeFileSync(
     join(directory, 'nginx.conf'),
     `${user}\nworker_processes 1;\npid ${directory}/nginx.pid;\nerror_log ${directory}/error.log crit;\n` +
-      'events { worker_connections 20000; }\n' +
+      'events { worker_connections 8000; }\n' +
       `http {\n${temporary}\nkeepalive_requests 1000000000;\nkeepalive_timeout 600s;\n` +
       `client_body_buffer_size 128k;\n${http}\n}\n`,
   );
@@ -153,7 +153,7 @@ export async function startHaproxy(haproxy: Tool, upstreams: Upstreams, place: P
     join(directory, 'haproxy.cfg'),
     `global
   nbthread 1
-  maxconn 20000
+  maxconn 4000
   log ring@lines format raw local0
 ring lines
   size 1048576

@@ -1,7 +1,6 @@
 // The small programs the bench starts as processes of their own: a bare model server, and the npm package http-proxy as a peer.
 import { open } from 'node:fs/promises';
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { createRequire } from 'node:module';
 import { createServer as createSocketServer } from 'node:net';
 import { join } from 'node:path';
 import { allocate, decide, prepareAssignment } from '../../src/assignment/index.ts';
@@ -43,7 +42,8 @@ interface HttpProxy {
 
 /** The same work as the gateway: the unit from the header, the same hash, two headers, one line of log through a buffer. */
 async function runHttpProxy(port: number, upstreams: readonly [number, number], directory: string): Promise<void> {
-  const { createProxyServer } = createRequire(import.meta.url)('http-proxy') as HttpProxy;
+  // @ts-expect-error the package brings no types
+  const { createProxyServer } = (await import('http-proxy')).default as HttpProxy;
   const proxy = createProxyServer({});
   proxy.on('error', (_fault, _req, res) => {
     if (!res.headersSent) res.writeHead(502);

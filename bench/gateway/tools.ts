@@ -80,7 +80,7 @@ function toolAt(path: string, name: string): Tool | null {
       encoding: 'utf8',
     });
     if (/error while loading|not found|cannot execute/.test(said)) return null;
-    return { path, env, version: /\d+\.\d+(\.\d+)?/.exec(said)?.[0] ?? 'unknown' };
+    return { path, env, version: /(?<![\w.])\d+\.\d+\.\d+/.exec(said.replaceAll(path, ''))?.[0] ?? 'unknown' };
   } catch {
     return null;
   }

@@ -123,6 +123,8 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     .option('--tls-cert <file>', 'serve HTTPS and HTTP/2 with this certificate, PEM')
     .option('--tls-key <file>', 'its private key, PEM')
     .option('--tls-client-ca <file>', 'callers must show a certificate signed by one of these, PEM')
+    .option('--grpc-port <n>', 'take Open Inference Protocol calls by gRPC on this port; 0 takes any', parsePort)
+    .option('--grpc-max-message <size>', 'longest request message by gRPC, such as 64MB; default: 10MB')
     .option(
       '--max-in-flight <n>',
       'requests under way in one process beyond which further ones get 503',

@@ -1,7 +1,7 @@
 // `assay serve`: the server in the foreground, until a signal asks it to drain.
 import { readFile } from 'node:fs/promises';
 import { AssayError } from '../errors.ts';
-import { type DataPlaneSettings, startServer } from '../server/index.ts';
+import { type DataPlaneSettings, type RunningServer, startServer } from '../server/index.ts';
 import { parseBytes, parseDuration } from './quantity.ts';
 import { note } from './terminal.ts';
 
@@ -20,6 +20,8 @@ interface ServeOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
+  readonly grpcPort?: number;
+  readonly grpcMaxMessage?: string;
   readonly maxInFlight: number;
   readonly workers: number;
   readonly drainMs: number;
@@ -46,9 +48,11 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
       maxInFlight: options.maxInFlight,
       drainMs: options.drainMs,
       ...tlsOf(options),
+      ...grpcOf(options),
       ...(options.defaultUpstream === undefined ? {} : { defaultUpstream: options.defaultUpstream }),
     },
     workers: options.workers,
+    analysis: 'process',
     startDrafts: options.start === true,
     retention: {
       ...(options.keep === undefined ? {} : { keepMs: parseDuration(options.keep, '--keep') }),
@@ -59,6 +63,8 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     ...(token === undefined ? {} : { token }),
   });
   note(`data plane  ${server.gatewayUrl}`);
+  if (server.grpcAddress !== null) note(`gRPC        ${server.grpcAddress}`);
+  else noteMissingGrpc(server);
   note(`API         ${server.apiUrl}${token === undefined ? '' : ' (token required)'}`);
   note(`data        ${options.data}`);
   if (options.workers > 1) note(`workers     ${options.workers}`);
@@ -77,6 +83,24 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
   });
   await server.close();
   note('stopped; everything acknowledged is on disk');
+}
+
+/** The socket for gRPC, when one is asked for. */
+function grpcOf({ grpcPort, grpcMaxMessage }: ServeOptions): Pick<DataPlaneSettings, 'grpc'> {
+  if (grpcPort === undefined) {
+    if (grpcMaxMessage === undefined) return {};
+    throw new AssayError('usage-invalid', '--grpc-port is missing, must be given with --grpc-max-message');
+  }
+  const bound =
+    grpcMaxMessage === undefined ? {} : { maxMessageBytes: parseBytes(grpcMaxMessage, '--grpc-max-message') };
+  return { grpc: { port: grpcPort, ...bound } };
+}
+
+/** An address for gRPC without a socket for it is an oversight more often than a wish. */
+function noteMissingGrpc({ service }: RunningServer): void {
+  const named = service.list().find(({ experiment }) => experiment.variants.some((each) => each.upstream.grpcUrl));
+  if (named !== undefined)
+    note(`gRPC        off, though experiment ${named.experiment.name} names a grpcUrl; begin with: --grpc-port 9000`);
 }
 
 /** Certificate files, when there are any. */

@@ -1,14 +1,15 @@
 // The part that takes orders and answers questions: experiments from files, outcomes, reports, all over one data directory.
-import { createHash } from 'node:crypto';
 import { watchExperiments } from '../adapters/experiment-folder.ts';
 import { openFileControlLog } from '../adapters/file-control-log.ts';
 import type { EventsAnswer } from '../api/index.ts';
 import { createExperimentService, type ExperimentService } from '../control/index.ts';
 import { makeReport, type Report } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
-import { type Analytics, type EvidenceLog, mapEvents, type Observer, parseOutcomes } from '../evidence/index.ts';
+import type { Analytics, EvidenceLog, Observer } from '../evidence/index.ts';
 import type { Experiment } from '../experiment/index.ts';
 import { now } from './clock.ts';
+import { createOutcomeIntake } from './outcome-intake.ts';
+import type { Intake } from './read-intake.ts';
 
 /** Options of `openControlPlane`. */
 interface ControlPlaneOptions {
@@ -16,8 +17,8 @@ interface ControlPlaneOptions {
   readonly observer: Observer;
   readonly evidence: EvidenceLog;
   readonly hashUnit: (id: string) => string;
-  /** True for a writer that still runs. */
-  readonly isLive: (writer: string) => boolean;
+  /** Opens the engine of reports at the first question. */
+  readonly openAnalytics: () => Promise<Analytics>;
   /** Start every experiment that is a draft. */
   readonly startDrafts: boolean;
   /** One sentence per event an operator needs. */
@@ -30,19 +31,22 @@ export interface ControlPlane {
   /** Applies experiments, then files and folders, which stay watched. @throws AssayError for the first that is refused. */
   take(wanted: { readonly experiments: readonly Experiment[]; readonly files: readonly string[] }): Promise<void>;
   /** Makes outcomes durable; resolves with how many. @throws AssayError `outcome-invalid`, `evidence-not-durable`. */
-  recordOutcomes(body: unknown, namespace: string): Promise<number>;
+  recordOutcomes(intake: Intake, namespace: string): Promise<number>;
   /**
    * Makes the outcomes among an experiment's foreign events durable.
    * @throws AssayError `experiment-unknown`, `outcome-invalid`, `evidence-not-durable`, `request-invalid` where no mapping is declared.
    */
-  recordEvents(body: unknown, experiment: { readonly name: string; readonly namespace: string }): Promise<EventsAnswer>;
+  recordEvents(
+    intake: Intake,
+    experiment: { readonly name: string; readonly namespace: string },
+  ): Promise<EventsAnswer>;
   report(name: string, namespace?: string): Promise<Report>;
   close(): Promise<void>;
 }
 
 /** @throws AssayError `control-log-corrupt`, `data-directory-unusable`. */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
-  const { dataDirectory, observer, evidence, hashUnit, isLive, tell } = options;
+  const { dataDirectory, observer, evidence, hashUnit, tell } = options;
   const controlLog = await openFileControlLog({ directory: dataDirectory, now: Date.now, onNotice: tell });
   const closers: (() => Promise<unknown>)[] = [() => controlLog.close()];
   const close = async (): Promise<void> => {
@@ -52,11 +56,8 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     await close();
     throw fault;
   });
-  const analytics = openLazily(async () => {
-    // Loaded when the first report is asked for: the gateway must run where the engine cannot.
-    const { openDuckdbAnalytics } = await import('../adapters/duckdb-analytics.ts');
-    return openDuckdbAnalytics({ directory: dataDirectory, isLive });
-  });
+  const outcomes = createOutcomeIntake({ evidence, hashUnit });
+  const analytics = openLazily(options.openAnalytics);
   closers.push(() => analytics.close());
 
   const apply = async (experiment: Experiment, source: string): Promise<void> => {
@@ -90,22 +91,15 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       }
       isStarting = false;
     },
-    async recordOutcomes(body, namespace) {
-      const records = parseOutcomes(body, { nowMs: now(), namespace, hashUnit });
-      await evidence.appendDurable(records);
-      return records.length;
-    },
-    async recordEvents(body, { name, namespace }) {
+    recordOutcomes: (intake, namespace) => outcomes.take(intake, namespace),
+    async recordEvents(intake, { name, namespace }) {
       const mappings = service.get(name, namespace).experiment.outcomes ?? [];
       if (mappings.length === 0) {
         throw new AssayError('request-invalid', `experiment "${name}" declares no outcomes, so no event can be one`, {
           fix: 'Add spec.outcomes to its file, or post outcomes to /api/v1/outcomes.',
         });
       }
-      const digest = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 32);
-      const { records, ignored } = mapEvents(body, { mappings, nowMs: now(), namespace, hashUnit, digest });
-      if (records.length > 0) await evidence.appendDurable(records);
-      return { accepted: records.length, ignored };
+      return outcomes.takeEvents(intake, { mappings, namespace });
     },
     async report(name, namespace = 'default') {
       const state = service.get(name, namespace);

@@ -3,6 +3,9 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { createFileBodyStore } from '../adapters/file-body-store.ts';
+import { createGrpcFront, type GrpcFront } from '../adapters/grpc-front.ts';
+import { loadGrpc } from '../adapters/grpc-library.ts';
+import { createGrpcUpstream } from '../adapters/grpc-upstream.ts';
 import { createRawUpstream } from '../adapters/raw-upstream.ts';
 import { createUndiciUpstream } from '../adapters/undici-upstream.ts';
 import { createCredentials, withCredentials } from '../adapters/upstream-credentials.ts';
@@ -31,6 +34,15 @@ export interface DataPlaneSettings {
   readonly front?: 'node' | 'fast';
   /** PEM files of a front that speaks HTTPS; every process reads them itself. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string };
+  /** A second socket that takes gRPC calls, with the certificates of the first. */
+  readonly grpc?: {
+    /** Default: the data plane's. */
+    readonly host?: string;
+    /** 0 takes any free one. */
+    readonly port: number;
+    /** Longest request message, bytes; default 10,000,000. */
+    readonly maxMessageBytes?: number;
+  };
   /** What happens to predictions while the log cannot be written. */
   readonly onLogFailure?: 'serve-unrecorded' | 'refuse';
   /** Requests under way in one process beyond which further ones get 503. */
@@ -56,20 +68,27 @@ interface DataPlaneParts {
 /** A listening data plane. */
 export interface DataPlane {
   readonly port: number;
+  /** Null without gRPC. */
+  readonly grpcPort: number | null;
   status(): ReturnType<Gateway['status']>;
   /** Takes no new connections, finishes requests in flight within `drainMs`, hands over their records. The log stays open. */
   close(): Promise<void>;
 }
 
-/** @throws AssayError `listen-refused`, `port-in-use`. */
+/** @throws AssayError `listen-refused`, `port-in-use`, `dependency-missing`. */
 export async function openDataPlane(settings: DataPlaneSettings, parts: DataPlaneParts): Promise<DataPlane> {
   const { host, defaultUpstream, durability, onLogFailure, maxInFlight, drainMs } = settings;
   const tls = settings.tls === undefined ? undefined : await readTls(settings.tls);
   const isFast = settings.front === 'fast';
+  const grpc = settings.grpc === undefined ? null : await loadGrpc();
   const onFault = (message: string): void => parts.observer.fault('credentials-missing', message);
   const secrets = createCredentials({ environment: process.env, onFault });
   const pools = createUndiciUpstream({ onFault });
-  const upstream = withCredentials(isFast ? createRawUpstream({ otherwise: pools }) : pools, secrets);
+  const http = isFast ? createRawUpstream({ otherwise: pools }) : pools;
+  const upstream = withCredentials(
+    grpc === null ? http : createGrpcUpstream({ grpc, otherwise: http, onFault }),
+    secrets,
+  );
   const bodies = createFileBodyStore({ directory: parts.dataDirectory, now, observer: parts.observer });
   const gateway = createGateway({
     bodies,
@@ -85,28 +104,49 @@ export async function openDataPlane(settings: DataPlaneSettings, parts: DataPlan
     ...(durability === undefined ? {} : { durability }),
     ...(onLogFailure === undefined ? {} : { onLogFailure }),
     ...(maxInFlight === undefined ? {} : { maxInFlight }),
+    ...(settings.grpc?.maxMessageBytes === undefined
+      ? {}
+      : { maxRequestBytes: Math.max(settings.grpc.maxMessageBytes, defaultRequestBytes) }),
     drainMs,
   });
   const frontOptions: FrontOptions = tls === undefined ? {} : { tls };
   const front = isFast ? createFastFront(gateway.handle, frontOptions) : createNodeFront(gateway.handle, frontOptions);
+  let grpcFront: GrpcFront | null = null;
   let port: number;
+  let grpcPort: number | null = null;
   try {
     port = await listen(front.server, { host, port: settings.port, what: 'data plane' });
+    if (grpc !== null) {
+      grpcFront = createGrpcFront(gateway.handle, {
+        grpc,
+        isReady: () => !gateway.status().draining,
+        maxRequestBytes: settings.grpc!.maxMessageBytes ?? defaultRequestBytes,
+        ...(tls === undefined ? {} : { tls }),
+      });
+      grpcPort = await grpcFront.listen(settings.grpc!.host ?? host, settings.grpc!.port);
+    }
   } catch (fault) {
+    await Promise.all([front.close(), grpcFront?.close()]);
     await Promise.all([upstream.close(), bodies.close()]);
     throw fault;
   }
   return {
     port,
+    grpcPort,
     status: () => gateway.status(),
     close: async () => {
       front.stop();
+      grpcFront?.stop();
       await gateway.drain();
       await front.close();
+      await grpcFront?.close();
       await Promise.all([upstream.close(), bodies.close()]);
     },
   };
 }
+
+/** What the gateway takes where nothing else is said, bytes. */
+const defaultRequestBytes = 10_000_000;
 
 /** @throws AssayError `file-unreadable`. */
 async function readTls(files: NonNullable<DataPlaneSettings['tls']>): Promise<FrontTls> {

@@ -1,5 +1,6 @@
 // Who seals logs, merges segments and lets old ones go while a server runs? One job after another, now and then, in the background.
 import { closedLogFiles } from '../adapters/closed-logs.ts';
+import { type EvidenceJobs, jobsHere } from '../adapters/evidence-jobs.ts';
 import type { FileEvidenceLog } from '../adapters/file-evidence-log.ts';
 import { AssayError } from '../errors.ts';
 import type { Observer } from '../evidence/index.ts';
@@ -22,6 +23,8 @@ interface EvidenceUpkeepOptions {
   readonly isShipped: boolean;
   /** The longest window of any experiment there is, milliseconds. */
   readonly longestWindowMs: () => number;
+  /** Who does the work; default this process. */
+  readonly jobs?: EvidenceJobs;
   /** Pause between two rounds; default 60,000. */
   readonly everyMs?: number;
   readonly tell: (sentence: string) => void;
@@ -51,7 +54,7 @@ const mergeFrom = 16;
 
 /** Starts the upkeep. A fault is told and counted, and the next round tries again: logs only ever go when they are sealed. */
 export function startEvidenceUpkeep(options: EvidenceUpkeepOptions): EvidenceUpkeep {
-  const { directory, observer, retention, tell } = options;
+  const { directory, observer, retention, tell, jobs = jobsHere } = options;
   let isClosed = false;
   let last: Promise<unknown> = Promise.resolve();
   /** One job at a time changes the directory. */
@@ -65,16 +68,12 @@ export function startEvidenceUpkeep(options: EvidenceUpkeepOptions): EvidenceUpk
     if (isClosed) return;
     try {
       if (!options.isShipped && (await closedLogFiles(directory)).length > 0) {
-        // Loaded when there is something to seal: the gateway must run where the engine cannot.
-        const { sealLogs } = await import('../adapters/evidence-store/seal-logs.ts');
-        const { compactSegments } = await import('../adapters/evidence-store/compact-segments.ts');
-        const { damaged } = await sealLogs({ directory, nowMs: now() });
+        const { damaged } = await jobs.seal({ directory, nowMs: now() });
         for (const text of damaged) observer.fault('evidence-corrupt', text);
-        if (!isClosed) await compactSegments({ directory, atLeast: mergeFrom });
+        if (!isClosed) await jobs.compact({ directory, atLeast: mergeFrom });
       }
       if (isClosed || (retention.keepMs === undefined && retention.maxBytes === undefined)) return;
-      const { retainEvidence } = await import('../adapters/evidence-store/retain-evidence.ts');
-      const { rows, bytes, bytesTooMany } = await retainEvidence({
+      const { rows, bytes, bytesTooMany } = await jobs.retain({
         directory,
         nowMs: now(),
         longestWindowMs: options.longestWindowMs(),
@@ -102,11 +101,9 @@ export function startEvidenceUpkeep(options: EvidenceUpkeepOptions): EvidenceUpk
           const { fault } = log.status();
           if (fault !== null) throw new AssayError('evidence-not-durable', `nothing was erased: ${fault}`);
         }
-        const { sealLogs } = await import('../adapters/evidence-store/seal-logs.ts');
-        const { eraseUnit } = await import('../adapters/evidence-store/erase-unit.ts');
-        const { damaged } = await sealLogs({ directory, nowMs: now() });
+        const { damaged } = await jobs.seal({ directory, nowMs: now() });
         if (damaged.length > 0) throw new AssayError('evidence-corrupt', `nothing was erased: ${damaged[0]}`);
-        const { rows, bodies, erasedBeforeMs } = await eraseUnit({ directory, unit, nowMs: now() });
+        const { rows, bodies, erasedBeforeMs } = await jobs.erase({ directory, unit, nowMs: now() });
         return { erased: { ...rows, bodies }, erasedBeforeMs };
       }),
     async close() {

@@ -94,7 +94,7 @@ async function start(order: WorkerOrder & { readonly kind: 'start' }): Promise<v
     })();
     return stopping;
   };
-  await tell({ kind: 'ready', port: plane.port, status: status() });
+  await tell({ kind: 'ready', port: plane.port, grpcPort: plane.grpcPort, status: status() });
 }
 
 /** Resolves when the message has left, or cannot leave any more. */

@@ -20,17 +20,20 @@ import type { ExperimentService, ExperimentState } from '../control/index.ts';
 import type { Report } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
 import { parseExperimentFile } from '../experiment/index.ts';
+import { createTurns, type Intake, isLargeIntake, openIntake } from './read-intake.ts';
 
 /** Largest body of a call, bytes. */
 const maxBodyBytes = 8 * 1024 * 1024;
+/** Large bodies of outcomes that are read at the same time. */
+const largeIntakesAtOnce = 4;
 
 /** What the HTTP face needs from the rest of the process. */
 export interface HttpApiOptions {
   readonly service: ExperimentService;
   /** Records outcomes durably; resolves with how many. */
-  readonly recordOutcomes: (body: unknown, namespace: string) => Promise<number>;
+  readonly recordOutcomes: (intake: Intake, namespace: string) => Promise<number>;
   /** Records the outcomes among an experiment's foreign events durably. */
-  readonly recordEvents: (body: unknown, experiment: { name: string; namespace: string }) => Promise<EventsAnswer>;
+  readonly recordEvents: (intake: Intake, experiment: { name: string; namespace: string }) => Promise<EventsAnswer>;
   /** Takes a closed log file of another server in; resolves when it is durable here. */
   readonly receiveSegment: (segment: HandedSegment) => Promise<ReceivedSegment>;
   /** Erases everything of a unit id. */
@@ -105,8 +108,13 @@ export function createHttpApi(options: HttpApiOptions): Hono {
       throw new AssayError('body-too-large', `the body is larger than ${maxBodyBytes} bytes`);
     },
   });
-  // Segments are streamed to the disk under a limit of their own.
-  app.use('*', (context, next) => (context.req.path === paths.segments ? next() : limited(context, next)));
+  // Segments are streamed to the disk, outcomes through their parser, under limits of their own.
+  const isStreamed = (path: string): boolean =>
+    path === paths.segments || path === paths.outcomes || path.startsWith(paths.events(''));
+  app.use('*', (context, next) => (isStreamed(context.req.path) ? next() : limited(context, next)));
+  const inTurn = createTurns(largeIntakesAtOnce);
+  const take = <T>(request: Request, work: (intake: Intake) => Promise<T>): Promise<T> =>
+    isLargeIntake(request) ? inTurn(() => work(openIntake(request))) : work(openIntake(request));
 
   app.get(paths.openApi, (context) => context.json(openApi));
   app.get(paths.status, async (context) => context.json(await options.status()));
@@ -119,17 +127,15 @@ export function createHttpApi(options: HttpApiOptions): Hono {
   });
 
   app.post(paths.outcomes, async (context) => {
-    const accepted = await options.recordOutcomes(
-      await readJson(context.req.raw),
-      namespaceOf(context.req.query('namespace')),
-    );
+    const namespace = namespaceOf(context.req.query('namespace'));
+    const accepted = await take(context.req.raw, (intake) => options.recordOutcomes(intake, namespace));
     return context.json({ accepted });
   });
 
   app.post('/api/v1/events/:name', async (context) => {
     const namespace = namespaceOf(context.req.query('namespace'));
-    const body = await readJson(context.req.raw);
-    return context.json(await options.recordEvents(body, { name: context.req.param('name'), namespace }));
+    const experiment = { name: context.req.param('name'), namespace };
+    return context.json(await take(context.req.raw, (intake) => options.recordEvents(intake, experiment)));
   });
 
   app.post(paths.segments, async (context) => {

@@ -2,6 +2,7 @@
 
 import type { createServer } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
+import { type AnalysisProcess, startAnalysisProcess } from '../adapters/analysis-process.ts';
 import { createCountingObserver } from '../adapters/counting-observer.ts';
 import { lockDataDirectory } from '../adapters/data-directory-lock.ts';
 import { createSegmentReceiver } from '../adapters/evidence-store/receive-segment.ts';
@@ -40,6 +41,8 @@ export interface ServerOptions {
   readonly dataPlane?: Omit<Partial<DataPlaneSettings>, 'host' | 'port'>;
   /** Gateway processes. With 1, the default, this process is the gateway too; with more it only directs them. */
   readonly workers?: number;
+  /** Where reports are computed and logs sealed; default `here`. `process`: in a process of low priority with a state file. */
+  readonly analysis?: 'here' | 'process';
   /** When evidence goes; by default it stays. */
   readonly retention?: RetentionSettings;
   /** Hands all evidence to another server instead of keeping it; reports are that server's. */
@@ -53,6 +56,8 @@ export interface ServerOptions {
 /** A running server. */
 export interface RunningServer {
   readonly gatewayUrl: string;
+  /** Host and port for gRPC clients; null without gRPC. */
+  readonly grpcAddress: string | null;
   readonly apiUrl: string;
   readonly service: ExperimentService;
   /** The report from everything acknowledged so far. */
@@ -70,6 +75,7 @@ const shippedAgeMs = 5_000;
 /** The data plane of a server, in this process or in several others. */
 interface Serving {
   readonly port: number;
+  readonly grpcPort: number | null;
   /** What it did; null parts stand in this process's own figures. */
   status(): Promise<{ readonly plane: PlaneStatus | null; readonly workers?: readonly unknown[] }>;
   isLive(writer: string): boolean;
@@ -122,13 +128,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       isOwn: (writer) => writer === evidence.status().writer || serving?.isLive(writer) === true,
     });
     let serving: Serving | undefined;
+    const isLive = (writer: string): boolean =>
+      writer === evidence.status().writer || serving?.isLive(writer) === true || receiver.isActive(writer);
+    let analysis: AnalysisProcess | undefined;
+    if (options.analysis === 'process' && shipTo === undefined) {
+      analysis = startAnalysisProcess({ directory: dataDirectory, isLive, tell });
+      closers.push(analysis.close);
+    }
     const control = await openControlPlane({
       dataDirectory,
       observer,
       evidence,
       hashUnit,
-      isLive: (writer) =>
-        writer === evidence.status().writer || serving?.isLive(writer) === true || receiver.isActive(writer),
+      openAnalytics: async () => {
+        if (analysis !== undefined) return analysis;
+        // Loaded when the first report is asked for: the gateway must run where the engine cannot.
+        const { openDuckdbAnalytics } = await import('../adapters/duckdb-analytics.ts');
+        return openDuckdbAnalytics({ directory: dataDirectory, isLive });
+      },
       startDrafts: options.startDrafts === true,
       tell,
     });
@@ -141,6 +158,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       observer,
       retention: options.retention ?? {},
       isShipped: shipTo !== undefined,
+      ...(analysis === undefined ? {} : { jobs: analysis.jobs }),
       longestWindowMs: () =>
         Math.max(0, ...service.list().flatMap(({ experiment }) => experiment.metrics.map(({ windowMs }) => windowMs))),
       tell,
@@ -171,6 +189,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           faults: addFaults([own.faults, plane?.faults ?? []]),
           ...(each === undefined ? {} : { workers: each }),
           ...(shipper === undefined ? {} : { shipment: shipper.status() }),
+          ...(analysis === undefined ? {} : { analysis: { pid: analysis.pid() ?? null } }),
         };
       },
       unready: () => {
@@ -190,6 +209,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const pool = await startWorkers({ count: workers, settings, dataDirectory, routing, tell });
       serving = {
         port: pool.port,
+        grpcPort: pool.grpcPort,
         status: async () => {
           const { total, workers: each } = await pool.status();
           return { plane: total, workers: each };
@@ -210,6 +230,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const nothing = { ...evidence.status(), appended: 0, durable: 0, lost: 0, fault: null };
       serving = {
         port: plane.port,
+        grpcPort: plane.grpcPort,
         // Log, counters and faults of this process are counted as its own.
         status: async () => ({
           plane: { gateway: { ...plane.status() }, evidence: nothing, counters: [], faults: [] },
@@ -223,6 +244,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
     return {
       gatewayUrl: `http${settings.tls === undefined ? '' : 's'}://${forUrl(host)}:${serving.port}`,
+      grpcAddress: serving.grpcPort === null ? null : `${forUrl(settings.grpc?.host ?? host)}:${serving.grpcPort}`,
       apiUrl: `http://${forUrl(apiHost)}:${apiPortTaken}`,
       service,
       report: control.report,

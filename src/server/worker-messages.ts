@@ -22,7 +22,7 @@ export type WorkerOrder =
 export type WorkerReport =
   /** It listens to orders from now on; earlier ones are lost. */
   | { readonly kind: 'loaded' }
-  | { readonly kind: 'ready'; readonly port: number; readonly status: PlaneStatus }
+  | { readonly kind: 'ready'; readonly port: number; readonly grpcPort: number | null; readonly status: PlaneStatus }
   /** It cannot start, and ends. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly fix?: string }
   | { readonly kind: 'status'; readonly question: number | null; readonly status: PlaneStatus }

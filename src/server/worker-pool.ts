@@ -27,6 +27,8 @@ interface WorkerStatus extends PlaneStatus {
 /** The gateway workers of one primary process. */
 export interface WorkerPool {
   readonly port: number;
+  /** Null without gRPC. */
+  readonly grpcPort: number | null;
   /** What all workers did since the start, those that are gone included, and each worker that runs. */
   status(): Promise<{ readonly total: PlaneStatus | null; readonly workers: readonly WorkerStatus[] }>;
   /** True for the writer of a running worker's log. */
@@ -79,6 +81,7 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
   // One listening socket per port as asked for; 0 names the same one in all workers for as long as one of them lives.
   let portAsked = settings.port;
   let port = 0;
+  let grpcPort: number | null = null;
   let isClosing = false;
   let question = 0;
   const answers = new Map<number, () => void>();
@@ -112,6 +115,7 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
           slot.status = report.status;
           slot.isReady = true;
           port = report.port;
+          grpcPort = report.grpcPort;
           resolve();
         } else if (report.kind === 'status') {
           slot.status = report.status;
@@ -215,6 +219,7 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
 
   return {
     port,
+    grpcPort,
     async status() {
       await Promise.all(slots.filter(({ isReady }) => isReady).map(ask));
       const workers = slots.flatMap(({ number, worker, status }) =>

@@ -226,7 +226,7 @@ describe('renderReport', () => {
     ).replace(/\s+/g, ' ');
     expect(text).toContain('accuracy: values above 1,074 count as that (90 of 90189)');
     expect(text).toContain('a covariate takes 40.0 % of the noise out of the difference of enhanced');
-    expect(text).toMatch(/Under another rule - Without the 3 units seen in several\. accuracy, enhanced: \+4\.89/);
+    expect(text).toMatch(/Under another rule - Without the 3 units seen in several\. accuracy, enhanced: \+4\.9 pts/);
     expect(renderReport(base, { ...plain, units })).not.toContain('Under another rule');
   });
 
