@@ -17,8 +17,7 @@ export interface ProportionTestOptions extends TestOptions {
 
 /** A test of two proportions. */
 export interface ProportionTestResult extends TestResult {
-  readonly because: string;
-  /** p of Fisher's exact test, two-sided as R has it; present where the test was one of his. */
+  /** p of Fisher's exact test, two-sided as R has it; present, with `because`, where the test was one of his. */
   readonly exactPValue?: number;
 }
 
@@ -29,7 +28,7 @@ const leastUnits = 5;
  * Test of two proportions with the interval that belongs to it: 0 is in the interval exactly when p >= alpha.
  * Pooled z-test (the square root of Pearson's chi-squared, no continuity correction) with Mee's score interval where every
  * cell (successes and failures of each side) holds five units and expects five with equal rates; else Fisher's test as
- * mid-p (twice the smaller tail) with the melded interval. `because` says which and why. Cells seen count too: with the
+ * mid-p (twice the smaller tail) with the melded interval. `because` says why. Cells seen count too: with the
  * expected alone the interval, changing its kind just where the sides differ most, would cover 93.7 % instead of 95 %. Exact tests count whole units: fractions are rounded for them. `statistic` and
  * `standardError` are always those of the pooled z-test.
  * Insufficient without units, or when every unit or no unit succeeded on both sides.
@@ -77,7 +76,7 @@ export function testProportions(
   const pooled = hits / total;
   const standardError = Math.sqrt(pooled * (1 - pooled) * (1 / control.n + 1 / candidate.n));
   const statistic = (candidate.successes / candidate.n - control.successes / control.n) / standardError;
-  const { test, because } = choose(asked, {
+  const choice = choose(asked, {
     seen: Math.min(
       control.successes,
       control.n - control.successes,
@@ -86,7 +85,8 @@ export function testProportions(
     ),
     expected: Math.min(control.n, candidate.n) * Math.min(pooled, 1 - pooled),
   });
-  const said = { kind: 'tested', test, because, standardError, statistic } as const;
+  const { test } = choice;
+  const said = { kind: 'tested', ...choice, standardError, statistic } as const;
   if (test === 'pooled-z') return { ...said, pValue: Math.min(1, 2 * normal.sf(Math.abs(statistic))) };
   const [left, right] = [wholeOf(control), wholeOf(candidate)];
   const whole = left.successes + right.successes;
@@ -105,7 +105,7 @@ export function testProportions(
 interface Tested {
   readonly kind: 'tested';
   readonly test: Test;
-  readonly because: string;
+  readonly because?: string;
   readonly standardError: number;
   readonly statistic: number;
   readonly pValue: number;
@@ -123,17 +123,14 @@ const methods: Readonly<Record<Test, string>> = {
 function choose(
   asked: Exclude<ProportionTestOptions['test'], undefined>,
   smallest: { readonly seen: number; readonly expected: number },
-): { readonly test: Test; readonly because: string } {
+): { readonly test: Test; readonly because?: string } {
   if (asked !== 'automatic') {
     if (!Object.hasOwn(methods, asked)) refuse('test', asked, 'automatic, pooled-z, mid-p or exact');
-    return { test: asked, because: 'this test was asked for' };
+    return asked === 'pooled-z' ? { test: asked } : { test: asked, because: 'this test was asked for' };
   }
-  const few = Math.min(smallest.seen, smallest.expected) < leastUnits;
+  if (Math.min(smallest.seen, smallest.expected) >= leastUnits) return { test: 'pooled-z' };
   const counts = `the smallest cell holds ${written(smallest.seen)} units, and ${written(smallest.expected)} are the fewest expected with equal rates`;
-  return {
-    test: few ? 'mid-p' : 'pooled-z',
-    because: `${counts}: ${few ? 'too few' : 'enough'} for the normal approximation, which takes ${leastUnits}`,
-  };
+  return { test: 'mid-p', because: `${counts}: too few for the normal approximation, which takes ${leastUnits}` };
 }
 
 function written(units: number): string {

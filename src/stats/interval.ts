@@ -28,7 +28,7 @@ export interface TestResult {
   readonly kind: 'tested';
   /** The test in words, for example `Welch t-test`. */
   readonly method: string;
-  /** Why this test and no other, as a sentence; present where the data chose it. */
+  /** Why not the usual test, as a sentence; present where the data did not allow that. */
   readonly because?: string;
   readonly control: number;
   readonly candidate: number;

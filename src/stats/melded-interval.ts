@@ -60,6 +60,11 @@ interface Tails {
 /** P(candidate - control <= d) and P(candidate - control > d) for independent rates. */
 function differenceOf(control: Rate, candidate: Rate, cut: number): (d: number) => Tails {
   const isPoint = (rate: Rate): boolean => rate.a === 0 || rate.b === 0;
+  if (isPoint(candidate) && isPoint(control)) {
+    const at = (candidate.a === 0 ? 0 : 1) - (control.a === 0 ? 0 : 1);
+    // The point itself lies on both sides: it belongs to the interval.
+    return (d) => ({ below: at <= d ? 1 : 0, above: at >= d ? 1 : 0 });
+  }
   // The narrower one is integrated over: on its scale the other's tail is smooth.
   if (isPoint(candidate)) {
     const at = candidate.a === 0 ? 0 : 1;
@@ -86,8 +91,6 @@ function swapped({ below, above }: Tails): Tails {
 }
 
 function tailsAt({ a, b }: Rate, x: number): Tails {
-  if (a === 0) return x >= 0 ? { below: 1, above: 0 } : { below: 0, above: 1 };
-  if (b === 0) return x >= 1 ? { below: 1, above: 0 } : { below: 0, above: 1 };
   const tails: LogTails = logBetaTails(a, b, x, 1 - x);
   return { below: Math.exp(tails.below), above: Math.exp(tails.above) };
 }

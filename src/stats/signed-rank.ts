@@ -96,6 +96,9 @@ function shiftOf(differences: readonly number[], cut: number): SignedRankResult[
   means.sort();
   const middle = (means[(at - 1) >> 1]! + means[at >> 1]!) / 2;
   // With very few pairs no shift at all is ruled out.
-  const interval: Interval = cut < 1 ? { kind: 'unbounded' } : bounded(means[cut - 1]!, means[at - cut]!);
+  if (cut < 1) return { estimate: middle, interval: { kind: 'unbounded' } };
+  const interval = bounded(means[cut - 1]!, means[at - cut]!);
+  if (means[cut - 1] === means[at - cut])
+    return insufficient(`so many pairs differ by ${middle} that it has no spread`);
   return { estimate: middle, interval };
 }
