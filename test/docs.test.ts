@@ -5,12 +5,13 @@ import { mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/prom
 import { tmpdir } from 'node:os';
 import { dirname, join, normalize } from 'node:path';
 import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { errorDocs } from '../scripts/error-docs.ts';
 import { openApi } from '../src/api/index.ts';
 import { AssayError } from '../src/errors.ts';
 import { parseExperimentFiles, transitions, transitionsFrom } from '../src/experiment/index.ts';
-import { createAssigner, createClient } from '../src/sdk/index.ts';
+import { createAssigner, createClient, createOutcomeReporter } from '../src/sdk/index.ts';
 import {
   anchorsOf,
   blocksOf,
@@ -261,7 +262,7 @@ describe('what the pages show, run for real', () => {
 
   async function runCurl(words: readonly string[]): Promise<{ status: number; answer: unknown }> {
     const { url, method, headers, body } = readCurl(words);
-    const sent = body?.startsWith('@') ? await readFile(join(directory, body.slice(1)), 'utf8') : body;
+    const sent = body?.startsWith('@') ? await readFile(join(directory, body.slice(1))) : body;
     const reply = await fetch(url, { method, headers, ...(sent === undefined ? {} : { body: sent }) });
     return { status: reply.status, answer: await reply.json() };
   }
@@ -345,6 +346,41 @@ describe('what the pages show, run for real', () => {
     expect(stranger.status).toBe(200);
   });
 
+  it('every way of docs/outcomes.md to report one works', async () => {
+    const reply = await predict('user-17');
+    const predictionId = reply.headers.get('x-assay-prediction-id') ?? '';
+    const blocks = blocksOf(readPage('docs/outcomes.md'));
+    const textOf = (language: string): string => blocks.find((block) => block.language === language)?.text ?? '';
+    await writeFile(join(directory, 'outcomes.ndjson'), textOf('ndjson'));
+    await writeFile(join(directory, 'outcomes.ndjson.gz'), gzipSync(textOf('ndjson')));
+    await writeFile(join(directory, 'orders.csv'), textOf('csv'));
+    const history = 'served_at,user_id,model\n2026-11-20 10:00,user-1,control\n2026-11-20 10:01,user-2,candidate\n';
+    await writeFile(join(directory, 'history.csv'), history);
+    const mapped = `${await readFile(join(directory, 'experiment.yaml'), 'utf8')}\n${textOf('yaml').replace(/^/gm, '  ')}\n`;
+    const experiment = here('http://127.0.0.1:8081/api/v1/experiments/my-experiment');
+    expect((await fetch(experiment, { method: 'PUT', body: mapped })).status).toBe(200);
+    const answers: unknown[] = [];
+    let imported = 0;
+    for (const { language, text, place } of blocks) {
+      if (language === 'json') expect(answers.at(-1), place).toEqual(JSON.parse(text));
+      if (language !== 'sh') continue;
+      for (const words of commandsIn(text)) {
+        if (words[0] === 'curl') {
+          const { status, answer } = await runCurl(words.slice(1).map((word) => here(word, predictionId)));
+          expect(status, `${place}: ${JSON.stringify(answer)}`).toBe(200);
+          answers.push(answer);
+        } else {
+          const done = await runAssay(words.slice(1));
+          expect(done.code, `${place}: ${done.stderr}`).toBe(0);
+          imported += 1;
+        }
+      }
+    }
+    expect([answers.length, imported]).toEqual([8, 4]);
+    const { stdout } = await runAssay(['report', 'my-experiment', '--json']);
+    expect(JSON.parse(stdout).checks.outcomeJoin.numbers.received).toBeGreaterThan(10);
+  });
+
   it('every program in a page runs', async () => {
     const programs = pages.flatMap((page) => blocksOf(page, 'ts'));
     expect(programs.length).toBeGreaterThan(1);
@@ -360,6 +396,7 @@ describe('what the pages show, run for real', () => {
       AssayError,
       createAssigner,
       createClient,
+      createOutcomeReporter,
       client: createClient({ server: here('http://127.0.0.1:8081') }),
     };
     const examples = (await sourcesIn('src')).flatMap(({ path, text }) =>
@@ -372,6 +409,7 @@ describe('what the pages show, run for real', () => {
       'src/errors.ts',
       'src/sdk/assigner.ts',
       'src/sdk/client.ts',
+      'src/sdk/outcome-reporter.ts',
     ]);
     const AsyncFunction = (async () => {}).constructor as FunctionConstructor;
     for (const { path, code } of examples) {

@@ -16,7 +16,7 @@ import {
   unitMetricStep,
   unitsSql,
 } from '../evidence/index.ts';
-import { type CsvHeader, csvFault, readCsvHeader } from './csv-header.ts';
+import { csvFault, csvSource, readCsvHeader } from './csv-header.ts';
 import { type DuckdbSession, openDuckdbSession } from './duckdb-session.ts';
 
 /** What to read from a table. */
@@ -107,14 +107,6 @@ async function loadRows(session: DuckdbSession, analysis: TableAnalysis, file: s
       `${column} is empty, must be the name of a ${missing.is_unit === 1 ? 'unit' : 'variant'}`,
     );
   }
-}
-
-function csvSource(file: string, { delimiter, columns }: CsvHeader): string {
-  const types = columns.map((name) => `${identifier(name)}: 'VARCHAR'`);
-  return (
-    `read_csv(${quoted(file)}, auto_detect = false, header = true, delim = ${quoted(delimiter)}, ` +
-    `quote = '"', escape = '"', columns = {${types.join(', ')}})`
-  );
 }
 
 async function requireColumn(

@@ -1,6 +1,7 @@
 // Which columns does a CSV file have, what separates them, and what does DuckDB mean when it refuses one of its rows?
 import { open } from 'node:fs/promises';
 import { AssayError } from '../errors.ts';
+import { quoted } from '../evidence/index.ts';
 
 /** The first row of a CSV file. */
 export interface CsvHeader {
@@ -28,6 +29,15 @@ export async function readCsvHeader(file: string): Promise<CsvHeader> {
     }
   }
   return header;
+}
+
+/** The rows of a CSV file for DuckDB, every cell as text. */
+export function csvSource(file: string, { delimiter, columns }: CsvHeader): string {
+  const types = columns.map((name) => `"${name.replaceAll('"', '""')}": 'VARCHAR'`);
+  return (
+    `read_csv(${quoted(file)}, auto_detect = false, header = true, delim = ${quoted(delimiter)}, ` +
+    `quote = '"', escape = '"', columns = {${types.join(', ')}})`
+  );
 }
 
 /** What a CSV fault of DuckDB means to the owner of the file. */

@@ -237,14 +237,27 @@ describe('a summary of the log', () => {
     expect(only(found).metrics.tokens).toMatchObject({ n: 1, mean: 42 });
   });
 
+  it('gives an outcome to the row of a batch it names, or else to all of them', async () => {
+    const batch = [0, 1, 2].map((row) => prediction('b', { row, unit: 'u', prediction: 1 }));
+    const named = (id: string, predictionId: string, value: number) =>
+      outcome(id, { value, subject: { kind: 'prediction', predictionId } });
+    const ask = plan([metric('accuracy', 'prediction == outcome.label')]);
+    const one = await summarise(ask, [[...batch, named('x', 'b#1', 1), named('y', 'b#2', 0), named('z', 'b#7', 0)]]);
+    expect(only(one).metrics.accuracy).toMatchObject({ kind: 'ratio', rows: 2, moments: { mean: [1, 2] } });
+    expect(one.health?.outcomes).toMatchObject({ received: 3, joined: 2, orphans: 0 });
+    const all = await summarise(ask, [[...batch, named('x', 'b', 1)]]);
+    expect(only(all).metrics.accuracy).toMatchObject({ rows: 3, moments: { mean: [3, 3] } });
+  });
+
   it('makes every request its own unit when requests are randomised', async () => {
     const found = await summarise(
       plan([metric('latency', 'attempt_ms')], { unit: { sources: [{ kind: 'request' }], orElse: 'control' } }),
       [[prediction('1', { unit: 'u' }), prediction('2', { unit: 'u' }), prediction('2', { unit: null, row: 1 })]],
     );
     expect(found.unit).toBe('request');
-    expect(only(found)).toMatchObject({ units: 2, requests: 3 });
-    expect(only(found).metrics.latency).toMatchObject({ kind: 'ratio', n: 2, rows: 3 });
+    // A batch is one request.
+    expect(only(found)).toMatchObject({ units: 2, requests: 2, attemptMs: { n: 2 } });
+    expect(only(found).metrics.latency).toMatchObject({ kind: 'mean', n: 2 });
   });
 
   it('splits by the context of the first exposure, the 20 most frequent values', async () => {

@@ -6,14 +6,17 @@ import {
   type Analytics,
   makeSummary,
   type SqlRow,
+  type SummaryAnswers,
   type SummaryQuery,
   summarySql,
 } from '../evidence/index.ts';
-import { type DuckdbSession, openDuckdbSession } from './duckdb-session.ts';
+import type { DuckdbSession } from './duckdb-session.ts';
+import { openState } from './duckdb-state.ts';
 import { type Manifest, type SegmentKind, sealedThrough, segmentFolder } from './evidence-store/manifest.ts';
 import { hasMoved, takeSnapshot } from './evidence-store/read-evidence.ts';
 import { segmentRows } from './evidence-store/segment-columns.ts';
 import { segmentPath } from './evidence-store/segment-file.ts';
+import { answerFromKept, forgetKept, keptTables } from './kept-tables.ts';
 import { type LogFile, type LogPosition, readLog } from './read-evidence-log.ts';
 
 /** Options of `openDuckdbAnalytics`. */
@@ -22,8 +25,11 @@ export interface DuckdbAnalyticsOptions {
   readonly directory: string;
   /** Keeps what was taken in; a cache that may be deleted at any time. Default `:memory:`. */
   readonly stateFile?: string;
+  /** Keeps the tables behind each plan, so that the next summary only follows what is new; default true with a state file. */
+  readonly keep?: boolean;
   readonly threads?: number;
   readonly memoryLimit?: string;
+  readonly tempDirectory?: string;
   /** True for a writer that still runs: its log has no end yet and is no unclean shutdown. */
   readonly isLive?: (writer: string) => boolean;
 }
@@ -76,7 +82,8 @@ const tables = [
     prediction_id VARCHAR, row_index INTEGER, caller_ms DOUBLE, attempt_variant VARCHAR, attempt_ms DOUBLE, failed INTEGER,
     prediction_number DOUBLE, prediction_text VARCHAR, captured JSON)`,
   `CREATE TABLE IF NOT EXISTS outcome (writer VARCHAR, sequence BIGINT, time_ms DOUBLE, received_ms DOUBLE, namespace VARCHAR,
-    id VARCHAR, type VARCHAR, value_number DOUBLE, value_text VARCHAR, subject_kind VARCHAR, subject_id VARCHAR, attributes JSON)`,
+    id VARCHAR, type VARCHAR, value_number DOUBLE, value_text VARCHAR, subject_kind VARCHAR, subject_id VARCHAR, attributes JSON,
+    subject_row INTEGER)`,
 ];
 
 const scalar = (json: string): string =>
@@ -87,6 +94,9 @@ const scalar = (json: string): string =>
 const failure = (error: string): string => `CASE WHEN ${error} NOT IN ('aborted', 'hedged') THEN 1 ELSE 0 END`;
 /** An attempt that was never made failed, but took no time. */
 const wasMade = (error: string): string => `coalesce(${error}, '') NOT IN ('ejected', 'overloaded')`;
+
+/** How an outcome says which row of a batch it is about, at the end of the prediction's id. */
+const rowMark = '#([0-9]+)$';
 
 /** A step of its own, because DuckDB would read the JSON again for every field that a filter beside it names. */
 const readLines = `CREATE OR REPLACE TEMP TABLE arrived AS SELECT r.* FROM (
@@ -123,7 +133,8 @@ const insertions: Readonly<Partial<Record<SegmentKind, (from: string) => string>
   outcomes: (
     from,
   ) => `INSERT INTO outcome SELECT i.writer, i.sequence, i.timeMs, i.receivedMs, i.namespace, i.id, i.type, ${scalar('i."value"')},
-    i.subject.kind, coalesce(i.subject.predictionId, i.subject.requestId, i.subject.unit), i.attributes
+    i.subject.kind, coalesce(regexp_replace(i.subject.predictionId, '${rowMark}', ''), i.subject.requestId, i.subject.unit), i.attributes,
+    try_cast(nullif(regexp_extract(i.subject.predictionId, '${rowMark}', 1), '') AS INTEGER)
     FROM ${from} AND i.timeMs IS NOT NULL AND i.id IS NOT NULL AND i.subject.kind IS NOT NULL`,
 };
 /** Kinds this version does not know stay in the log and are passed over here. */
@@ -137,14 +148,11 @@ const distribute = [
 
 /** Analytics over the logs of one data directory. The logs stay the truth; DuckDB only ever holds what they say. */
 export async function openDuckdbAnalytics(options: DuckdbAnalyticsOptions): Promise<Analytics> {
-  const { directory, isLive = () => false, ...sessionOptions } = options;
-  const session = await openDuckdbSession({ ...sessionOptions, folders: [join(resolve(directory), segmentFolder)] });
-  try {
-    for (const sql of tables) await session.run(sql);
-  } catch (cause) {
-    await session.close();
-    throw cause;
-  }
+  const { directory, isLive = () => false, keep = options.stateFile !== undefined, ...sessionOptions } = options;
+  const session = await openState({ ...sessionOptions, folders: [join(resolve(directory), segmentFolder)] }, [
+    ...tables,
+    ...keptTables,
+  ]);
   let manifest: Manifest | undefined;
   let last: Promise<unknown> = Promise.resolve();
   /** One connection, one thing at a time: a summary never sees half a batch. */
@@ -197,23 +205,30 @@ export async function openDuckdbAnalytics(options: DuckdbAnalyticsOptions): Prom
     catchUp: () => inTurn(catchUp),
     summarise: (plan) =>
       inTurn(async () => {
-        const { steps, queries } = summarySql(plan);
+        // A plan that cannot be read is refused before anything is taken in.
+        summarySql(plan);
         await catchUp();
-        try {
-          for (const { table, select } of steps)
-            await session.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`);
-          const answers: { [query in SummaryQuery]?: readonly SqlRow[] } = {};
-          for (const [query, sql] of Object.entries(queries) as [SummaryQuery, string][])
-            answers[query] = await session.read(sql);
-          const open = await session.read('SELECT a.writer FROM applied a WHERE NOT a.has_ended');
-          const uncleanShutdowns = open.filter(({ writer }) => !isLive(writer as string)).length;
-          return makeSummary(plan, answers, { uncleanShutdowns, expired: expiredOf(plan, manifest) });
-        } finally {
-          for (const { table } of steps) await session.run(`DROP TABLE IF EXISTS temp.${table}`);
-        }
+        const answers = await (keep ? answerFromKept : answerAnew)(session, plan);
+        const open = await session.read('SELECT a.writer FROM applied a WHERE NOT a.has_ended');
+        const uncleanShutdowns = open.filter(({ writer }) => !isLive(writer as string)).length;
+        return makeSummary(plan, answers, { uncleanShutdowns, expired: expiredOf(plan, manifest) });
       }),
     close: () => inTurn(() => session.close()),
   };
+}
+
+/** Answers the queries of a plan from all evidence and keeps nothing. */
+async function answerAnew(session: DuckdbSession, plan: AnalysisPlan): Promise<SummaryAnswers> {
+  const { steps, queries } = summarySql(plan);
+  try {
+    for (const { table, select } of steps) await session.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`);
+    const answers: { [query in SummaryQuery]?: readonly SqlRow[] } = {};
+    for (const [query, sql] of Object.entries(queries) as [SummaryQuery, string][])
+      answers[query] = await session.read(sql);
+    return answers;
+  } finally {
+    for (const { table } of steps) await session.run(`DROP TABLE IF EXISTS temp.${table}`);
+  }
 }
 
 /** Predictions of the plan's experiment that went by retention. */
@@ -234,8 +249,11 @@ async function takeSegments(
   try {
     const [taken] = await session.read('SELECT r.removals FROM removal r');
     if (taken?.removals !== manifest.removals) {
-      for (const table of ['removal', 'applied', 'prediction', 'prediction_end', 'outcome'])
-        await session.run(`DELETE FROM ${table}`);
+      await forgetKept(session);
+      for (const table of ['removal', 'applied']) await session.run(`DELETE FROM ${table}`);
+      // Made anew, so that rows are numbered from the start.
+      for (const table of ['prediction', 'prediction_end', 'outcome']) await session.run(`DROP TABLE ${table}`);
+      for (const sql of tables) await session.run(sql);
       await session.run('INSERT INTO removal VALUES ($removals)', { removals: manifest.removals });
     }
     const applied = new Map(

@@ -1,4 +1,4 @@
-// What each metric kind means, one small log per rule; random logs stand in duckdb-metric-kinds.property.test.ts.
+// What each metric kind means, one small log per rule; random logs stand in analytics.contract.ts.
 import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -13,6 +13,8 @@ export interface DuckdbSessionOptions {
   readonly threads?: number;
   /** For example `1GB`, the default; beyond it DuckDB spills to a temporary folder. */
   readonly memoryLimit?: string;
+  /** Where that folder is made; default the system's temporary directory. */
+  readonly tempDirectory?: string;
   /** Files DuckDB may read; all others are out of its reach. */
   readonly readable?: readonly string[];
   /** Folders below which DuckDB may read and write. */
@@ -30,7 +32,7 @@ export interface DuckdbSession {
 
 /** A fresh session. */
 export async function openDuckdbSession(options: DuckdbSessionOptions = {}): Promise<DuckdbSession> {
-  const spill = await mkdtemp(join(tmpdir(), 'assay-duckdb-'));
+  const spill = await mkdtemp(join(options.tempDirectory ?? tmpdir(), 'assay-duckdb-'));
   let instance: DuckDBInstance;
   let connection: DuckDBConnection;
   try {

@@ -119,7 +119,7 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     let bytes = 0;
     try {
       for (const record of records) {
-        const line = encodeRecord({ v: 1, writer, sequence: sequence + lines.length + 1, ...record });
+        const line = encodeRecord(record, { v: 1, writer, sequence: sequence + lines.length + 1 });
         const length = Buffer.byteLength(line) + 1;
         if (length > maxPayloadBytes) return `a record has ${length} bytes, must have at most ${maxPayloadBytes}`;
         bytes += length;

@@ -37,7 +37,7 @@ export function createMemoryEvidenceLog({ now }: MemoryEvidenceLogOptions): Memo
       for (const record of records) {
         const sequence = kept.length + fresh.length + 1;
         // Through the codec, so that later changes by the caller cannot reach into the log.
-        const decoded = decodeRecord(JSON.parse(encodeRecord({ v: 1, writer, sequence, ...record })));
+        const decoded = decodeRecord(JSON.parse(encodeRecord(record, { v: 1, writer, sequence })));
         if (decoded.kind !== 'record') return false;
         fresh.push(decoded.record);
       }

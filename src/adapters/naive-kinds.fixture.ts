@@ -147,7 +147,8 @@ export function summariseKinds(plan: AnalysisPlan, records: readonly LogRecord[]
     rows.filter(
       (row) =>
         timeMs >= row.timeMs - skewMs &&
-        ((subject.kind === 'prediction' && row.predictionId === subject.predictionId) ||
+        ((subject.kind === 'prediction' &&
+          [row.predictionId, `${row.predictionId}#${row.row}`].includes(subject.predictionId)) ||
           (subject.kind === 'request' && row.requestId === subject.requestId)),
     );
   const ofUnitBefore = ({ subject, timeMs }: Outcome): readonly Prediction[] =>

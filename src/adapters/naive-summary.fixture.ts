@@ -95,7 +95,7 @@ export function summariseNaively(
       ({ record }) =>
         timeMs >= record.timeMs - skewMs &&
         (subject.kind === 'prediction'
-          ? record.predictionId === subject.predictionId
+          ? [record.predictionId, `${record.predictionId}#${record.row}`].includes(subject.predictionId)
           : record.requestId === subject.requestId),
     );
   };
@@ -115,7 +115,7 @@ export function summariseNaively(
     return Number(typeof a === 'string' || typeof b === 'string' ? a === b : Number(a) === Number(b));
   };
   const metrics: Record<string, (row: Row) => number | null | undefined> = {
-    latency: (row) => row.attemptMs,
+    latency: (row) => (row.record.row === 0 ? row.attemptMs : undefined),
     accuracy: (row) => {
       const label = outcomeOf(row, 'label', 300);
       return label === undefined && row.record.timeMs + 300 >= nowMs ? null : same(row.prediction, label);
@@ -123,7 +123,7 @@ export function summariseNaively(
     clicked: (row) => (row.record.timeMs + 150 >= nowMs ? null : Number(outcomeOf(row, 'click', 150) !== undefined)),
     revenue: (row) =>
       row.record.timeMs + 300 >= nowMs ? null : (number(outcomeOf(row, 'revenue', 300)) ?? 0) + row.failed,
-    slow: (row) => row.attemptMs,
+    slow: (row) => (row.record.row === 0 ? row.attemptMs : undefined),
     paid: (row) => {
       const revenue = outcomeOf(row, 'revenue', 300);
       return revenue === undefined && row.record.timeMs + 300 >= nowMs ? null : number(revenue);
@@ -208,6 +208,7 @@ export function summariseNaively(
     const inside = (row: Row): boolean => first(row).record.assigned === variant && inScope(first(row));
     const mine = rows.filter(inside);
     const units = [...new Set(mine.map(({ unitKey }) => unitKey))];
+    const requests = mine.filter(({ record }) => record.row === 0);
     const means = experiment.metrics.filter(({ definition }) => definition.kind === 'mean').map(({ name }) => name);
     const joint: JointMoments = jointMomentsOf(
       units.map((unit) =>
@@ -223,12 +224,12 @@ export function summariseNaively(
     return {
       variant,
       units: units.length,
-      requests: mine.length,
-      failed: sum(mine.map(({ failed }) => failed)),
-      callerFailed: sum(mine.map(({ callerFailed }) => callerFailed)),
-      fallback: sum(mine.map(({ fallback }) => fallback)),
-      attemptMs: latency(mine.map(({ attemptMs }) => attemptMs)),
-      callerMs: latency(mine.map(({ callerMs }) => callerMs)),
+      requests: requests.length,
+      failed: sum(requests.map(({ failed }) => failed)),
+      callerFailed: sum(requests.map(({ callerFailed }) => callerFailed)),
+      fallback: sum(requests.map(({ fallback }) => fallback)),
+      attemptMs: latency(requests.map(({ attemptMs }) => attemptMs)),
+      callerMs: latency(requests.map(({ callerMs }) => callerMs)),
       metrics: Object.fromEntries(Object.keys(metrics).map((name) => [name, summariseMetric(name, variant, inside)])),
       waiting: Object.fromEntries(waits),
       joint:
@@ -248,7 +249,7 @@ export function summariseNaively(
   const names2 = (list: readonly Of<'prediction'>[], { subject }: Of<'outcome'>): boolean =>
     list.some((record) =>
       subject.kind === 'prediction'
-        ? record.predictionId === subject.predictionId
+        ? record.predictionId === subject.predictionId.replace(/#\d+$/, '')
         : subject.kind === 'request'
           ? record.requestId === subject.requestId
           : record.unit === subject.unit,

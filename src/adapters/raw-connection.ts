@@ -115,6 +115,8 @@ export class RawConnection {
   #hasHead = false;
   #isLast = false;
   #isTelling = false;
+  /** How long the server says it keeps the connection, less a margin; null when it says nothing. */
+  #hintMs: number | null = null;
 
   constructor(options: RawConnectionOptions) {
     this.#options = options;
@@ -189,6 +191,11 @@ export class RawConnection {
 
   /** Returns what llhttp wants to know: 1 when no body follows. */
   parsedHead(status: number, headers: string[] | null, isLast: boolean): number {
+    // Nobody asked for a second one: the connection is not used again.
+    if (this.#isComplete) {
+      this.#isLast = true;
+      return 0;
+    }
     const all = headers ?? this.#parts ?? [];
     this.#parts = null;
     // Informational replies are between server and gateway.
@@ -201,7 +208,7 @@ export class RawConnection {
   }
 
   parsedBody(chunk: Buffer): void {
-    this.#chunks.push(chunk);
+    if (!this.#isComplete) this.#chunks.push(chunk);
   }
 
   parsedEnd(): void {
@@ -221,7 +228,7 @@ export class RawConnection {
     const read = parser.execute(bytes);
     if (typeof read !== 'number') {
       this.#isLast = true;
-      if (!(this.#isComplete && read.code === 'HPE_CLOSED_CONNECTION')) {
+      if (!this.#isComplete) {
         this.#break('malformed-reply', `the reply is not sound HTTP: ${reasonOf(read)}`);
         return;
       }
@@ -239,6 +246,7 @@ export class RawConnection {
     if (this.#headers !== null) {
       const headers = this.#headers;
       this.#headers = null;
+      this.#hintMs = keepAliveHint(headers);
       attempt.onHead(this.#status, headers);
     }
     let told = 0;
@@ -260,7 +268,7 @@ export class RawConnection {
     this.#isComplete = false;
     if (isLast) this.#socket.destroy();
     else {
-      this.#usableUntilMs = performance.now() + this.#options.keepAliveMs;
+      this.#usableUntilMs = performance.now() + (this.#hintMs ?? this.#options.keepAliveMs);
       this.#options.onFree();
     }
     attempt.complete();
@@ -306,4 +314,16 @@ export class RawConnection {
 
 function reasonOf(fault: HttpParseError): string {
   return fault.reason ?? fault.message;
+}
+
+/** Less than the server names by so much, milliseconds: the request has yet to get there. */
+const hintMarginMs = 1000;
+
+function keepAliveHint(headers: readonly string[]): number | null {
+  for (let at = 0; at < headers.length; at += 2) {
+    if (headers[at]!.length !== 10 || headers[at]!.toLowerCase() !== 'keep-alive') continue;
+    const seconds = /timeout=(\d{1,6})/.exec(headers[at + 1]!)?.[1];
+    if (seconds !== undefined) return Number(seconds) * 1000 - hintMarginMs;
+  }
+  return null;
 }

@@ -218,7 +218,7 @@ class Origin {
 }
 
 /** One attempt: the gateway's handler on one side, a connection on the other, with the deadline between them. */
-export class RawAttempt implements UpstreamAttempt {
+class RawAttempt implements UpstreamAttempt {
   readonly request: UpstreamRequest;
   head = '';
   isEnded = false;

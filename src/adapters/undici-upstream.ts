@@ -147,6 +147,7 @@ class PooledAttempt implements UpstreamAttempt, Dispatcher.DispatchHandler {
   #isPaused = false;
   #isEnded = false;
   #isSent = false;
+  #status = 0;
   #abort: ((reason?: Error) => void) | null = null;
   #resume: (() => void) | null = null;
 
@@ -186,6 +187,7 @@ class PooledAttempt implements UpstreamAttempt, Dispatcher.DispatchHandler {
     // Informational replies (1xx) are between server and gateway.
     if (this.#isEnded || status < 200) return true;
     this.#resume = resume;
+    this.#status = status;
     const raw = new Array<string>(headers.length);
     for (let at = 0; at < headers.length; at += 1) raw[at] = headers[at]!.toString('latin1');
     this.#handler.onHeaders(status, raw);
@@ -209,6 +211,11 @@ class PooledAttempt implements UpstreamAttempt, Dispatcher.DispatchHandler {
 
   onError(error: Error): void {
     if (this.#isEnded) return;
+    // A 304 names the length of what it does not send (RFC 9110 section 8.6); undici takes that for a reply cut short.
+    if (this.#status === 304 && error instanceof errors.ResponseContentLengthMismatchError) {
+      this.onComplete();
+      return;
+    }
     this.#end();
     const failure = failureOf(error, this.#isSent);
     // Undici tells some failures within dispatch itself; the port promises its caller the attempt first.

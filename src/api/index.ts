@@ -1,3 +1,4 @@
+export { cloudEventOfHeaders, outcomesOfCloudEvents } from './cloud-events.ts';
 export {
   type ActionRequest,
   type EventsAnswer,

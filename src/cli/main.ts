@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 // The `assay` command: reads the command line, runs one command, and turns faults into messages and exit codes.
 import { Command, CommanderError, Option } from 'commander';
 import { experimentActions } from '../api/index.ts';
+import { addImportCommands } from './import-program.ts';
 import { addLogCommands } from './log-program.ts';
 import { shareOf } from './share.ts';
 import { exitCode, note, tellFault } from './terminal.ts';
@@ -116,13 +117,17 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
         .default('serve-unrecorded'),
     )
     .addOption(
-      new Option('--front <kind>', 'node: node:http; fast: cleartext HTTP/1.1 at about half the cost')
+      new Option('--front <kind>', 'node: node:http; fast: cleartext HTTP/1.1 at less cost per request')
         .choices(['node', 'fast'])
         .default('node'),
     )
     .option('--tls-cert <file>', 'serve HTTPS and HTTP/2 with this certificate, PEM')
     .option('--tls-key <file>', 'its private key, PEM')
     .option('--tls-client-ca <file>', 'callers must show a certificate signed by one of these, PEM')
+    .option(
+      '--trusted-proxies <list>',
+      'peers believed in X-Forwarded-*: addresses, networks, loopback, private; default: loopback',
+    )
     .option('--grpc-port <n>', 'take Open Inference Protocol calls by gRPC on this port; 0 takes any', parsePort)
     .option('--grpc-max-message <size>', 'longest request message by gRPC, such as 64MB; default: 10MB')
     .option(
@@ -140,6 +145,7 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     )
     .option('--keep <duration>', 'evidence that arrived longer ago goes, such as 90d; default: it stays')
     .option('--max-bytes <size>', 'the oldest evidence goes beyond this, such as 50GB; default: no limit')
+    .option('--analytics <url>', 'database for reports: clickhouse://USER@HOST:8123/DB or postgres://USER@HOST:5432/DB')
     .option('--ship-to <url>', 'hand all evidence to the API of another server, which makes the reports')
     .option('--start', 'start every draft experiment at once')
     .addHelpText(
@@ -293,6 +299,7 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     );
   }
 
+  addImportCommands(program);
   addLogCommands(program);
 
   program

@@ -1,5 +1,6 @@
 // `assay serve`: the server in the foreground, until a signal asks it to drain.
 import { readFile } from 'node:fs/promises';
+import { checkEngineSettings, type EngineSettings } from '../adapters/open-engine.ts';
 import { AssayError } from '../errors.ts';
 import { type DataPlaneSettings, type RunningServer, startServer } from '../server/index.ts';
 import { parseBytes, parseDuration } from './quantity.ts';
@@ -20,6 +21,7 @@ interface ServeOptions {
   readonly tlsCert?: string;
   readonly tlsKey?: string;
   readonly tlsClientCa?: string;
+  readonly trustedProxies?: string;
   readonly grpcPort?: number;
   readonly grpcMaxMessage?: string;
   readonly maxInFlight: number;
@@ -29,6 +31,7 @@ interface ServeOptions {
   readonly keep?: string;
   readonly maxBytes?: string;
   readonly shipTo?: string;
+  readonly analytics?: string;
 }
 
 /** Serves until SIGINT or SIGTERM, then drains and exits 0. A second signal exits at once. */
@@ -48,6 +51,9 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
       maxInFlight: options.maxInFlight,
       drainMs: options.drainMs,
       ...tlsOf(options),
+      ...(options.trustedProxies === undefined
+        ? {}
+        : { trustedProxies: options.trustedProxies.split(',').map((each) => each.trim()) }),
       ...grpcOf(options),
       ...(options.defaultUpstream === undefined ? {} : { defaultUpstream: options.defaultUpstream }),
     },
@@ -59,6 +65,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
       ...(options.maxBytes === undefined ? {} : { maxBytes: parseBytes(options.maxBytes, '--max-bytes') }),
     },
     ...(options.shipTo === undefined ? {} : { shipTo: shipment(options.shipTo, token) }),
+    ...(await engineOf(options)),
     onEvent: (sentence) => note(`${new Date().toISOString()} ${sentence}`),
     ...(token === undefined ? {} : { token }),
   });
@@ -113,6 +120,32 @@ function tlsOf({ tlsCert, tlsKey, tlsClientCa }: ServeOptions): Pick<DataPlaneSe
     );
   const clientCa = tlsClientCa === undefined ? {} : { clientCaFile: tlsClientCa };
   return { tls: { certFile: tlsCert, keyFile: tlsKey, ...clientCa } };
+}
+
+/** The database for reports, when one is asked for. */
+async function engineOf({ analytics, shipTo }: ServeOptions): Promise<{ readonly engine?: EngineSettings }> {
+  if (analytics === undefined) return {};
+  if (shipTo !== undefined)
+    throw new AssayError(
+      'usage-invalid',
+      '--analytics and --ship-to are both given, must be one: reports are made there',
+    );
+  const file = process.env.ASSAY_ANALYTICS_PASSWORD_FILE;
+  let password = process.env.ASSAY_ANALYTICS_PASSWORD;
+  if (password === undefined && file !== undefined) {
+    try {
+      password = (await readFile(file, 'utf8')).trim();
+    } catch (cause) {
+      throw new AssayError(
+        'file-unreadable',
+        `ASSAY_ANALYTICS_PASSWORD_FILE ${file} cannot be read: ${(cause as Error).message}`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+  return { engine: checkEngineSettings({ url: analytics, ...(password === undefined ? {} : { password }) }) };
 }
 
 /** Where evidence is handed to. The other server's token may differ from ours. */

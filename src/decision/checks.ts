@@ -1,8 +1,16 @@
 // Can the experiment be trusted? Each check says in one sentence what it looked at and whether it holds.
 import type { EpochUnits, EvidenceHealth, ExperimentSummary } from '../evidence/index.ts';
-import { chiSquared, sampleRatio } from '../stats/index.ts';
+import { chiSquared, sampleRatio, watchSampleRatio } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { comparableStrata } from './allocation-strata.ts';
+import {
+  checkCovariates,
+  checkGaps,
+  checkJoinRates,
+  checkPeeking,
+  checkSegmentRatio,
+  checkWholeWeeks,
+} from './balance-checks.ts';
 import { durationText, numberText, percentText } from './number-text.ts';
 import type { CheckEntry, Report } from './report.ts';
 
@@ -13,6 +21,10 @@ export interface CheckOptions {
   /** Undefined where nothing was planned. */
   readonly minDurationMs: number | undefined;
   readonly planChanges: readonly string[];
+  /** The experiment is looked at again and again, so that the split is tested at every look; default false. */
+  readonly isWatched?: boolean;
+  /** Default: a plan without one look at its end. */
+  readonly plan?: { readonly isFixed: boolean; readonly units: number | undefined };
 }
 
 /** A fixed look; stricter than other tests because a false alarm throws the whole experiment away. */
@@ -27,14 +39,64 @@ const tolerated = {
   claims: 0.01,
 } as const;
 
-/** Every check of a report, `sampleRatio` always among them. */
+/** Beyond these shares the numbers mean something else than they say, and nothing is shipped on them. */
+const severe = { severalVariants: 0.1, fallback: 0.1, claims: 0.1, waiting: 0.5 } as const;
+
+/** What to do about a check that does not hold. */
+const remedies: { readonly [check: string]: string } = {
+  sampleRatio: 'Find out which units were lost or added, mend it, and start again.',
+  segmentRatio: 'See what is special about that segment: a filter, a cache or a crash that only one variant meets.',
+  covariates:
+    'Check that the covariate is read before the first exposure, and that both variants are joined the same way.',
+  joinRates: 'See why outcomes of one variant are missing: failed requests, another client version, a lost topic.',
+  minDuration: 'Wait for the end of the planned duration.',
+  wholeWeeks: 'Let it run to the end of the week.',
+  peeking: 'Wait for the planned units, or start a new experiment with decision.method sequential.',
+  maturity: 'Wait until the windows have ended, or choose a shorter window.',
+  fallback: 'See why the variant fails: its timeout, its errors, its ejection.',
+  planUnchanged: 'Say in the write-up what was changed and when, or start anew with the new criteria.',
+  severalVariants: 'Check that the unit id is the same on every call, and that it is not one id for many users.',
+  outcomeJoin: 'Report outcomes within the window, or widen it.',
+  orphans: 'Send the prediction id, the request id or the unit id of the prediction with each outcome.',
+  modelUsed: 'Check which model the upstream serves under that name.',
+  variantServed: 'Check where the reporter takes its variant from.',
+  uncleanShutdown: 'Stop servers with SIGTERM; look for what killed them.',
+  expired: 'Keep evidence longer than an experiment runs.',
+  gaps: 'Compare with deployments and outages of these times.',
+};
+
+/** Every check of a report, `sampleRatio` always among them; one that does not hold says what to do. */
 export function runChecks(summary: ExperimentSummary, options: CheckOptions): Report['checks'] {
+  const checks = checksOf(summary, options);
+  const withRemedy = ([name, check]: readonly [string, CheckEntry]): readonly [string, CheckEntry] => {
+    const fix = check.ok ? undefined : remedies[name];
+    return [name, fix === undefined ? check : { ...check, fix }];
+  };
+  return {
+    ...Object.fromEntries(Object.entries(checks).map(withRemedy)),
+    sampleRatio: { ...checks.sampleRatio, ...(checks.sampleRatio.ok ? {} : { fix: remedies.sampleRatio ?? '' }) },
+  };
+}
+
+function checksOf(summary: ExperimentSummary, options: CheckOptions): Report['checks'] {
   const checks: Record<string, CheckEntry> = {};
   if (options.minDurationMs !== undefined) {
     checks.minDuration = checkMinDuration(options.elapsedMs, options.minDurationMs);
   }
+  const units = summary.variants.reduce((sum, variant) => sum + variant.units, 0);
+  for (const [name, check] of [
+    ['segmentRatio', checkSegmentRatio(summary, expectedShares(summary.epochs))],
+    ['covariates', checkCovariates(summary)],
+    ['wholeWeeks', summary.health === null ? undefined : checkWholeWeeks(options.elapsedMs, options.minDurationMs)],
+    ['peeking', options.plan === undefined ? undefined : checkPeeking(units, options.plan)],
+    ['gaps', checkGaps(summary)],
+  ] as const) {
+    if (check !== undefined) checks[name] = check;
+  }
   // A table of numbers says nothing of waiting outcomes, fallbacks or changed plans: it cannot pass a check of them.
   if (summary.health !== null) {
+    const joinRates = checkJoinRates(summary);
+    if (joinRates !== undefined) checks.joinRates = joinRates;
     checks.maturity = checkMaturity(summary);
     checks.fallback = checkFallback(summary);
     checks.planUnchanged = checkPlan(options.planChanges);
@@ -46,7 +108,7 @@ export function runChecks(summary: ExperimentSummary, options: CheckOptions): Re
     if (summary.health.expired !== undefined) checks.expired = checkExpired(summary.health.expired);
   }
   if (summary.strata !== undefined) checks.allocations = checkAllocations(summary);
-  return { sampleRatio: checkSampleRatio(summary.epochs), ...checks };
+  return { sampleRatio: checkSampleRatio(summary.epochs, { isWatched: options.isWatched ?? false }), ...checks };
 }
 
 /** Not a fault: says how the numbers were put together after the shares of variants had changed. */
@@ -69,8 +131,12 @@ function checkAllocations(summary: ExperimentSummary): CheckEntry {
  * Chi-squared of assigned units against the allocation, per epoch, statistics and degrees of freedom added.
  * Epochs are apart because each had its own shares.
  */
-export function checkSampleRatio(epochs: readonly EpochUnits[]): Report['checks']['sampleRatio'] {
+export function checkSampleRatio(
+  epochs: readonly EpochUnits[],
+  { isWatched }: { readonly isWatched: boolean } = { isWatched: false },
+): Report['checks']['sampleRatio'] {
   let statistic = 0;
+  let logE = 0;
   let df = 0;
   let isImpossible = false;
   let why = 'no units were assigned by a split yet';
@@ -78,10 +144,11 @@ export function checkSampleRatio(epochs: readonly EpochUnits[]): Report['checks'
     const names = [...new Set([...Object.keys(epoch.shares), ...Object.keys(epoch.units)])];
     const counts = names.map((name) => epoch.units[name] ?? 0);
     if (Object.keys(epoch.shares).length === 0 || counts.every((count) => count === 0)) continue;
-    const test = sampleRatio(
-      counts,
-      names.map((name) => epoch.shares[name] ?? 0),
-    );
+    const shares = names.map((name) => epoch.shares[name] ?? 0);
+    const test = sampleRatio(counts, shares);
+    const watched = watchSampleRatio(counts, shares);
+    // Evidence of separate epochs multiplies.
+    if (watched.kind === 'watched') logE += watched.logE;
     if (test.kind === 'insufficient') {
       why = test.reason;
       continue;
@@ -93,19 +160,20 @@ export function checkSampleRatio(epochs: readonly EpochUnits[]): Report['checks'
   if (df === 0 && !isImpossible) {
     return { ok: true, pValue: insufficient(why), text: `The split cannot be checked: ${why}.` };
   }
-  const pValue = isImpossible ? 0 : chiSquared(df).sf(statistic);
+  const once = isImpossible ? 0 : chiSquared(df).sf(statistic);
+  const pValue = isWatched && !isImpossible ? Math.min(1, Math.exp(-logE)) : once;
   const ok = pValue >= sampleRatioAlpha;
   const seen = observedText(epochs);
   const figures = isImpossible
     ? 'units were seen where none were allowed'
-    : `chi-squared ${numberText(statistic, 4)}, p = ${numberText(pValue, 4)}`;
+    : `chi-squared ${numberText(statistic, 4)}, p = ${numberText(pValue, 4)}${isWatched ? ' at every look' : ''}`;
   return {
     ok,
     pValue,
     text: ok
       ? `${pValue < 0.01 ? 'The split is odd, yet within chance' : 'The split is as declared'}: ${seen}, ${figures}.`
       : `The split is broken: ${seen}, ${figures}; below ${sampleRatioAlpha} this is not chance, and no comparison of the variants is valid.`,
-    numbers: { statistic, df, pValue, alpha: sampleRatioAlpha },
+    numbers: { statistic, df, pValue, alpha: sampleRatioAlpha, ...(isWatched ? { fixedHorizonPValue: once } : {}) },
   };
 }
 
@@ -182,6 +250,7 @@ function checkMaturity(summary: ExperimentSummary): CheckEntry {
       ? `${numberText(worst.waiting, 1)} of ${worst.variant}'s units (${percentText(worst.share)}) still wait for the end of the window of ${worst.metric}.`
       : `${numberText(worst.waiting, 1)} of ${worst.variant}'s predictions (${percentText(worst.share)}) still wait for the outcome of ${worst.metric}.`,
     numbers: { waiting: worst.waiting, share: worst.share },
+    ...(worst.share > severe.waiting ? { blocks: true } : {}),
   };
 }
 
@@ -197,6 +266,7 @@ function checkFallback(summary: ExperimentSummary): CheckEntry {
     ok: worst.share <= tolerated.fallback,
     text: `${numberText(worst.fallback, 1)} of ${worst.variant}'s requests (${percentText(worst.share)}) were answered by another variant; they count under ${worst.variant} all the same.`,
     numbers: { fallback: worst.fallback, share: worst.share },
+    ...(worst.share > severe.fallback ? { blocks: true } : {}),
   };
 }
 
@@ -215,6 +285,7 @@ function checkSeveralVariants(summary: ExperimentSummary, units: number): CheckE
         ? 'No unit was seen in several variants.'
         : `${numberText(units, 1)} units (${percentText(share)}) were seen in several variants; each counts under its first.`,
     numbers: { units, share },
+    ...(share > severe.severalVariants ? { blocks: true } : {}),
   };
 }
 
@@ -257,6 +328,7 @@ function checkClaims({ modelUsed, variantServed }: EvidenceHealth): Readonly<Rec
       ok: share <= tolerated.claims,
       text: `${numberText(claim.mismatched, 1)} of ${numberText(claim.compared, 1)} (${percentText(share)}) ${words}.`,
       numbers: { ...claim, share },
+      ...(share > severe.claims ? { blocks: true } : {}),
     };
   }
   return checks;

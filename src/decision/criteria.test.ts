@@ -15,6 +15,7 @@ const rule = (text: string, role: CriterionRule['role'] = 'primary'): CriterionR
   alpha: 0.05,
   model,
   zeroOne: new Set(),
+  procedure: { kind: 'fixed' },
 });
 const entryOf = (text: string, role?: CriterionRule['role']) => assessCriterion(rule(text, role), sides).entry;
 
@@ -65,7 +66,6 @@ describe('a criterion', () => {
   it.each([
     ['accuracy >', 'cannot be read'],
     ['accuracy', 'cannot be read'],
-    ['accuracy * time > 3', 'cannot be tested'],
     ['1 > 0', 'names no metric'],
     ['clicks > 1', 'clicks was not measured for new'],
     ['accuracy > control.clicks', 'clicks was not measured for old'],
@@ -86,5 +86,52 @@ describe('a criterion', () => {
     expect(netValueLimit('net_value > time', model)).toBeUndefined();
     expect(netValueLimit('accuracy > 2', model)).toBeUndefined();
     expect(criterionNames('accuracy - control.time > net_value')).toEqual(['accuracy', 'time', 'net_value']);
+  });
+
+  it.each([
+    ['accuracy > control.accuracy', 'superiority', 'met'],
+    ['accuracy - control.accuracy > -0.01', 'non-inferiority', 'met'],
+    ['accuracy > 0.98 * control.accuracy', 'non-inferiority', 'met'],
+    ['time < 1.05 * control.time', 'non-inferiority', 'not-met'],
+    ['time - control.time < 6', 'non-inferiority', 'met'],
+    ['abs(accuracy - control.accuracy) < 0.08', 'equivalence', 'met'],
+    ['0.08 > abs(accuracy - control.accuracy)', 'equivalence', 'met'],
+    ['abs(accuracy - control.accuracy) < 0.07', 'equivalence', 'undecided'],
+    ['abs(accuracy - control.accuracy) < 0.04', 'equivalence', 'not-met'],
+    ['accuracy / control.accuracy > 1.05', 'limit', 'met'],
+    ['time / control.time < 1.05', 'limit', 'not-met'],
+    ['log(time) - log(control.time) < 0.2', 'limit', 'met'],
+    ['net_value / control.time > 0.05', 'limit', 'met'],
+    ['accuracy < 0.9', 'limit', 'met'],
+  ])('%s is a matter of %s: %s', (text, aim, outcome) => {
+    expect(entryOf(text)).toMatchObject({ aim, outcome });
+  });
+
+  it('of equivalence is decided by two one-sided tests', () => {
+    // Margin at which the one-sided 95 % end of 0.06 +- 1.645 se lies: TOST at 0.05 by the metric's own 90 % interval.
+    const { interval } = entryOf('abs(accuracy - control.accuracy) < 0.5');
+    if (interval.kind !== 'insufficient' && interval.kind === 'bounded') {
+      expect(interval.upper - interval.lower).toBeCloseTo(2 * 1.6449 * Math.sqrt((0.7 * 0.3 + 0.76 * 0.24) / 4000), 3);
+      expect(entryOf(`abs(accuracy - control.accuracy) < ${interval.upper + 1e-6}`).outcome).toBe('met');
+      expect(entryOf(`abs(accuracy - control.accuracy) < ${interval.upper - 1e-6}`).outcome).toBe('undecided');
+    } else throw new Error('no interval');
+    expect(entryOf('abs(accuracy - control.accuracy) < 0.06').probability).toBeCloseTo(0.5, 3);
+  });
+
+  it("of a quotient has the delta method's interval, and none where the quotient bends within the noise", () => {
+    const { estimate, interval } = entryOf('time / control.time < 1.2');
+    // se of r = t / c by Deng, Knoblich & Lu 2018: sqrt(vt + r^2 vc) / c, both variances 20^2 / 4000
+    const error = Math.sqrt(0.1 + 1.1 ** 2 * 0.1) / 50;
+    expect(estimate).toBeCloseTo(1.1, 9);
+    if (interval.kind !== 'bounded') throw new Error('no interval');
+    expect(interval.lower).toBeCloseTo(1.1 - 1.959964 * error, 6);
+    const noisy = {
+      control: variant('old', 50, { time: mean(50, 1, 5) }),
+      candidate: variant('new', 50, { time: mean(50, 1, 5) }),
+    };
+    expect(assessCriterion(rule('time / control.time < 1.2'), noisy).entry.interval).toMatchObject({
+      kind: 'insufficient',
+      reason: expect.stringContaining('bends within the noise'),
+    });
   });
 });

@@ -1,14 +1,17 @@
 // Does a declared criterion hold? Each becomes a linear form over metrics, and the form's interval is held against the limit.
 import type { ValueModel } from '../experiment/index.ts';
-import { type Insufficient, type Interval, normal } from '../stats/index.ts';
+import { growthToDecideWatched, type Insufficient, type Interval, normal } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { chanceRateAbove, constantRateMethod, growthOfConstantRate } from './constant-rate.ts';
 import { type BoundedForm, boundedForm } from './criterion-form.ts';
-import { type FormInterval, formInterval } from './criterion-interval.ts';
+import { type FormInterval, type FormIntervalOptions, formInterval } from './criterion-interval.ts';
 import { type LinearEffectSides, linearEffect } from './linear-effect.ts';
 import { lowerEnd, upperEnd } from './number-text.ts';
+import type { Procedure } from './procedure.ts';
 import type { CriterionEntry } from './report.ts';
+import { straightened } from './smooth-form.ts';
 import { chanceAbove } from './value.ts';
+import { standardErrorOf, unitsBehind, watchedInterval } from './watched-interval.ts';
 
 /** A criterion's entry and what the verdict needs beyond it. */
 export interface AssessedCriterion {
@@ -37,11 +40,13 @@ export interface CriterionRule {
   readonly model: ValueModel | undefined;
   /** Names of the metrics whose rows are 0 or 1 whatever the evidence holds. */
   readonly zeroOne: ReadonlySet<string>;
+  readonly procedure: Procedure;
 }
 
 /** Holds one criterion against one candidate's numbers. */
 export function assessCriterion(rule: CriterionRule, sides: LinearEffectSides): AssessedCriterion {
-  const form = boundedForm(rule.text, rule.model);
+  const read = boundedForm(rule.text, rule.model);
+  const form = read.kind === 'crooked' ? straightened(read, sides, rule.model) : read;
   if (form.kind === 'insufficient') return unanswered({ ...identity(rule, sides), limit: form }, form);
   return assessForm(rule, form, sides);
 }
@@ -50,7 +55,7 @@ export function assessCriterion(rule: CriterionRule, sides: LinearEffectSides): 
 export function assessBetter(
   metric: string,
   sides: LinearEffectSides,
-  options: Pick<CriterionRule, 'alpha' | 'zeroOne'> & { readonly lowerIsBetter: boolean },
+  options: Pick<CriterionRule, 'alpha' | 'zeroOne' | 'procedure'> & { readonly lowerIsBetter: boolean },
 ): AssessedCriterion {
   const comparison = options.lowerIsBetter ? '<' : '>';
   const rule: CriterionRule = {
@@ -59,6 +64,7 @@ export function assessBetter(
     alpha: options.alpha,
     model: undefined,
     zeroOne: options.zeroOne,
+    procedure: options.procedure,
   };
   const form: BoundedForm = {
     kind: 'form',
@@ -75,34 +81,63 @@ function identity(rule: CriterionRule, sides: LinearEffectSides): Pick<Criterion
   return { text: rule.text, role: rule.role, variant: sides.candidate.variant };
 }
 
-function assessForm(rule: CriterionRule, form: BoundedForm, sides: LinearEffectSides): AssessedCriterion {
+function assessForm(rule: CriterionRule, written: BoundedForm, sides: LinearEffectSides): AssessedCriterion {
   const base = identity(rule, sides);
-  const effect = linearEffect(sides, form);
-  if (effect.kind === 'insufficient') return unanswered({ ...base, limit: form.limit }, effect);
+  const effect = linearEffect(sides, written);
+  if (effect.kind === 'insufficient') return unanswered({ ...base, limit: written.limit }, effect);
 
-  const alpha = intervalAlpha(rule);
+  // All is held against the weighted sum; what stands beside it comes back into the entry.
+  const shift = written.offset ?? 0;
+  const form: Bounded = { ...written, ...boundsOf(written) };
+  const alpha = intervalAlpha(rule, form);
   const within = { alpha, zeroOne: rule.zeroOne };
   const spread = formInterval(form, sides, within);
-  const interval = spread.kind === 'insufficient' ? spread : spread.interval;
+  const once: Decided | Insufficient =
+    spread.kind === 'insufficient'
+      ? spread
+      : { kind: 'decided', interval: spread.interval, method: methodOnce(spread) };
+  const decided =
+    rule.procedure.kind === 'fixed' ? once : decide(form, sides, { ...within, procedure: rule.procedure });
   const isEarly = rule.role === 'guardrail' && sides.candidate.units < fewestGuardedUnits;
-  const outcome = isEarly || interval.kind === 'insufficient' ? 'undecided' : outcomeOf(interval, form);
-  const advantage = formInterval(againstControl(form), sides, within);
+  const judged = (by: Decided | Insufficient): CriterionEntry['outcome'] =>
+    isEarly || by.kind === 'insufficient' ? 'undecided' : outcomeOf(by.interval, form);
+  const outcome = judged(decided);
+  const advantage = decideBy(againstControl(form), sides, { ...within, procedure: rule.procedure });
   const estimate = spread.kind === 'measured' && spread.estimate !== undefined ? spread.estimate : effect.estimate;
   const at = { form, alpha, estimate };
-  const growth = outcome === 'undecided' ? growthNeeded(spread, at) : undefined;
   const units = sides.control.units + sides.candidate.units;
+  const growth =
+    outcome === 'undecided'
+      ? growthNeeded(spread, { ...at, procedure: rule.procedure, units: unitsBehind(form, sides).n })
+      : undefined;
+  const isConstantOnce = spread.kind === 'constant' && rule.procedure.kind === 'fixed';
   return {
     entry: {
       ...base,
       outcome,
-      estimate,
-      limit: form.limit,
-      interval,
-      ...(spread.kind === 'constant' ? { intervalMethod: constantRateMethod } : {}),
+      aim: aimOf(written),
+      estimate: estimate + shift,
+      limit: written.limit,
+      interval: decided.kind === 'insufficient' ? decided : moved(decided.interval, shift),
+      ...(isConstantOnce ? { intervalMethod: constantRateMethod } : {}),
+      ...(decided.kind === 'insufficient' ? {} : { method: decided.method }),
+      ...(rule.procedure.kind === 'fixed'
+        ? {}
+        : {
+            fixedHorizon: {
+              outcome: judged(once),
+              interval: once.kind === 'insufficient' ? once : moved(once.interval, shift),
+            },
+          }),
       probability: probabilityHolds(spread, at),
     },
     level: 1 - alpha,
-    harmful: advantage.kind !== 'insufficient' && outcomeOf(advantage.interval, { ...form, limit: 0 }) === 'not-met',
+    harmful:
+      // Apart is not worse; and of a quotient the candidate's part alone means nothing.
+      form.isBand !== true &&
+      form.isStraightened !== true &&
+      advantage.kind !== 'insufficient' &&
+      outcomeOf(advantage.interval, { comparison: form.comparison, lower: 0, upper: 0 }) === 'not-met',
     missedByEstimate: !holds(estimate, form),
     ...(growth === undefined
       ? {}
@@ -112,8 +147,43 @@ function assessForm(rule: CriterionRule, form: BoundedForm, sides: LinearEffectS
             ...(growth.withPower80 === undefined ? {} : { withPower80: Math.ceil(units * growth.withPower80) }),
           },
         }),
-    ...(spread.kind === 'constant' ? { constantUnits: spread.constant.units } : {}),
+    ...(isConstantOnce ? { constantUnits: spread.constant.units } : {}),
   };
+}
+
+/** The interval that decides, and what it is in words. */
+interface Decided {
+  readonly kind: 'decided';
+  readonly interval: Interval;
+  readonly method: string;
+}
+
+function methodOnce(spread: FormInterval): string {
+  return spread.kind === 'constant' ? `${constantRateMethod}, fixed horizon` : 'fixed horizon';
+}
+
+function decide(
+  form: BoundedForm,
+  sides: LinearEffectSides,
+  options: FormIntervalOptions & { readonly procedure: Exclude<Procedure, { readonly kind: 'fixed' }> },
+): Decided | Insufficient {
+  const watched = watchedInterval(form, sides, options);
+  return watched.kind === 'insufficient'
+    ? watched
+    : { kind: 'decided', interval: watched.interval, method: watched.method };
+}
+
+function decideBy(
+  form: BoundedForm,
+  sides: LinearEffectSides,
+  options: FormIntervalOptions & { readonly procedure: Procedure },
+): Decided | Insufficient {
+  const { procedure } = options;
+  if (procedure.kind !== 'fixed') return decide(form, sides, { ...options, procedure });
+  const spread = formInterval(form, sides, options);
+  return spread.kind === 'insufficient'
+    ? spread
+    : { kind: 'decided', interval: spread.interval, method: methodOnce(spread) };
 }
 
 function unanswered(
@@ -128,9 +198,12 @@ function unanswered(
   };
 }
 
-/** A guardrail is decided one-sided at alpha, which is the two-sided interval at 2 alpha. */
-function intervalAlpha(rule: CriterionRule): number {
-  return rule.role === 'guardrail' ? Math.min(2 * rule.alpha, 0.99) : rule.alpha;
+/**
+ * A guardrail is decided one-sided at alpha, which is the two-sided interval at 2 alpha; so is equivalence, by two
+ * one-sided tests. @see Schuirmann 1987
+ */
+function intervalAlpha(rule: CriterionRule, form: BoundedForm): number {
+  return rule.role === 'guardrail' || form.isBand ? Math.min(2 * rule.alpha, 0.99) : rule.alpha;
 }
 
 /** The candidate's part of the form, minus the same of the control. */
@@ -139,40 +212,84 @@ function againstControl(form: BoundedForm): BoundedForm {
   return { ...form, control, limit: 0 };
 }
 
-type Bound = Pick<BoundedForm, 'comparison' | 'limit'>;
+/** The limits of the weighted sum itself; the same for one limit, apart for a band. */
+interface Bound {
+  readonly comparison: BoundedForm['comparison'];
+  readonly lower: number;
+  readonly upper: number;
+}
 
-function holds(value: number, bound: Bound): boolean {
-  switch (bound.comparison) {
+type Bounded = BoundedForm & Bound;
+
+function boundsOf({ limit, offset = 0, isBand }: BoundedForm): Pick<Bound, 'lower' | 'upper'> {
+  return isBand ? { lower: -limit - offset, upper: limit - offset } : { lower: limit - offset, upper: limit - offset };
+}
+
+function holds(value: number, { comparison, lower, upper }: Bound): boolean {
+  const isBand = lower < upper;
+  switch (comparison) {
     case '<':
-      return value < bound.limit;
+      return value < upper && (!isBand || value > lower);
     case '<=':
-      return value <= bound.limit;
+      return value <= upper && (!isBand || value >= lower);
     case '>':
-      return value > bound.limit;
+      return value > lower;
     case '>=':
-      return value >= bound.limit;
+      return value >= lower;
   }
 }
 
-const wantsMore = (bound: Bound): boolean => bound.comparison === '>' || bound.comparison === '>=';
+const wantsMore = (bound: Pick<Bound, 'comparison'>): boolean => bound.comparison === '>' || bound.comparison === '>=';
 
 function outcomeOf(interval: Interval, bound: Bound): CriterionEntry['outcome'] {
-  const worst = wantsMore(bound) ? lowerEnd(interval) : upperEnd(interval);
-  const best = wantsMore(bound) ? upperEnd(interval) : lowerEnd(interval);
+  const low = lowerEnd(interval);
+  const high = upperEnd(interval);
+  if (bound.lower < bound.upper) {
+    if (holds(low, bound) && holds(high, bound)) return 'met';
+    return high < bound.lower || low > bound.upper ? 'not-met' : 'undecided';
+  }
+  const [worst, best] = wantsMore(bound) ? [low, high] : [high, low];
   if (holds(worst, bound)) return 'met';
   return holds(best, bound) ? 'undecided' : 'not-met';
+}
+
+function moved(interval: Interval, by: number): Interval {
+  switch (interval.kind) {
+    case 'bounded':
+      return { kind: 'bounded', lower: interval.lower + by, upper: interval.upper + by };
+    case 'lower':
+      return { kind: 'lower', lower: interval.lower + by };
+    case 'upper':
+      return { kind: 'upper', upper: interval.upper + by };
+    case 'unbounded':
+      return interval;
+  }
+}
+
+/** What the criterion asks of the candidate against the control; a bound on the candidate alone is a limit. */
+function aimOf({
+  control,
+  candidate,
+  comparison,
+  limit,
+  isBand,
+  isStraightened,
+}: BoundedForm): NonNullable<CriterionEntry['aim']> {
+  if (isBand) return 'equivalence';
+  const weights = Object.values(control).filter((weight) => weight !== 0);
+  if (weights.length === 0 || isStraightened) return 'limit';
+  const isMore = comparison === '>' || comparison === '>=';
+  // `accuracy > 0.98 * control.accuracy` asks for less than the control has, `accuracy - control.accuracy > -0.01` too.
+  const share = Object.entries(control).reduce((sum, [name, weight]) => sum + weight + (candidate[name] ?? 0), 0);
+  const eased = limit === 0 ? share : -limit;
+  return (isMore ? eased : -eased) > 1e-12 ? 'non-inferiority' : 'superiority';
 }
 
 /** One failure among the first few requests is no evidence that a limit is broken for good. */
 const fewestGuardedUnits = 30;
 
-/** Half the interval over its normal quantile: the standard error the interval stands for. */
-function standardErrorOf(interval: Interval, alpha: number): number | undefined {
-  return interval.kind === 'bounded' ? (interval.upper - interval.lower) / 2 / normal.isf(alpha / 2) : undefined;
-}
-
 interface At {
-  readonly form: BoundedForm;
+  readonly form: Bounded;
   readonly alpha: number;
   readonly estimate: number;
 }
@@ -184,15 +301,24 @@ function probabilityHolds(spread: FormInterval, { form, alpha, estimate }: At): 
     case 'equal-constants':
       return insufficient('both rates were the same in every unit, so the noise cannot be estimated');
     case 'constant': {
-      const above = chanceRateAbove(form.limit / spread.weight, spread.constant);
-      return wantsMore(form) === spread.weight > 0 ? above : 1 - above;
+      const beyond = (limit: number): number => {
+        const above = chanceRateAbove(limit / spread.weight, spread.constant);
+        return spread.weight > 0 ? above : 1 - above;
+      };
+      if (form.isBand) return beyond(form.lower) - beyond(form.upper);
+      return wantsMore(form) ? beyond(form.lower) : 1 - beyond(form.upper);
     }
     case 'measured': {
-      const standardError = standardErrorOf(spread.interval, alpha);
+      const standardError = standardErrorOf(spread, alpha);
       if (standardError === undefined) return insufficient('the interval is open, so no probability follows from it');
+      if (form.isBand) {
+        return (
+          normal.cdf((form.upper - estimate) / standardError) - normal.cdf((form.lower - estimate) / standardError)
+        );
+      }
       return wantsMore(form)
-        ? chanceAbove(estimate, standardError, form.limit)
-        : chanceAbove(-estimate, standardError, -form.limit);
+        ? chanceAbove(estimate, standardError, form.lower)
+        : chanceAbove(-estimate, standardError, -form.upper);
     }
   }
 }
@@ -202,17 +328,28 @@ interface Growth {
   readonly withPower80?: number;
 }
 
-/** How many times the units so far: (z se / margin)^2, with 80 % power ((z + z80) se / margin)^2, at this estimate and this spread. */
-function growthNeeded(spread: FormInterval, { form, alpha, estimate }: At): Growth | undefined {
+/**
+ * How many times the units so far would decide, at this estimate and this spread: for one look (z se / margin)^2, with
+ * 80 % power ((z + z80) se / margin)^2; watched, the number at which the sequence leaves the limit out.
+ */
+function growthNeeded(
+  spread: FormInterval,
+  { form, alpha, estimate, procedure, units }: At & { readonly procedure: Procedure; readonly units: number },
+): Growth | undefined {
   if (spread.kind === 'insufficient' || spread.kind === 'equal-constants') return undefined;
   if (spread.kind === 'constant') {
-    const growth = growthOfConstantRate(form.limit / spread.weight, spread.constant, { alpha });
-    return growth === undefined ? undefined : { atEstimate: growth };
+    const growth = growthOfConstantRate(form.upper / spread.weight, spread.constant, { alpha });
+    return growth === undefined || procedure.kind !== 'fixed' ? undefined : { atEstimate: growth };
   }
-  const standardError = standardErrorOf(spread.interval, alpha);
-  const margin = Math.abs(estimate - form.limit);
-  if (standardError === undefined || margin === 0) return undefined;
+  const standardError = standardErrorOf(spread, alpha);
+  const distance = Math.min(Math.abs(estimate - form.lower), Math.abs(estimate - form.upper));
+  if (standardError === undefined || distance === 0) return undefined;
+  if (procedure.kind === 'sequential') {
+    const growth = (power: number): number =>
+      growthToDecideWatched({ distance, standardError, n: units }, { alpha, power, horizon: procedure.horizon });
+    return { atEstimate: growth(0.5), withPower80: growth(0.8) };
+  }
   const z = normal.isf(alpha / 2);
-  const growth = (quantile: number): number => ((quantile * standardError) / margin) ** 2;
+  const growth = (quantile: number): number => ((quantile * standardError) / distance) ** 2;
   return { atEstimate: growth(z), withPower80: growth(z + normal.isf(0.2)) };
 }

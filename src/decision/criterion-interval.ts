@@ -51,13 +51,15 @@ export function formInterval(form: BoundedForm, sides: LinearEffectSides, option
   };
 }
 
-interface SingleMetric {
+/** A form that is `weight` x one metric, or x one metric's difference. */
+export interface SingleMetric {
   readonly name: string;
   readonly weight: number;
   readonly isDifference: boolean;
 }
 
-function singleMetric(form: BoundedForm): SingleMetric | undefined {
+/** The one metric a form speaks of; undefined for sums. */
+export function singleMetric(form: BoundedForm): SingleMetric | undefined {
   const candidate = Object.entries(form.candidate).filter(([, weight]) => weight !== 0);
   const control = Object.entries(form.control).filter(([, weight]) => weight !== 0);
   const [name, weight] = candidate[0] ?? [];

@@ -21,7 +21,7 @@ export function collectFindings({ summary, checks, cases, verdict, alpha }: Find
       ? []
       : [
           {
-            code: name === 'sampleRatio' ? 'sample-ratio-mismatch' : (checkCodes[name] ?? name),
+            code: checkCode(name),
             text: check.text,
             ...(check.numbers === undefined ? {} : { numbers: check.numbers }),
           },
@@ -50,7 +50,19 @@ const checkCodes: { readonly [check: string]: string } = {
   variantServed: 'variant-served-differs',
   uncleanShutdown: 'unclean-shutdown',
   expired: 'evidence-expired',
+  segmentRatio: 'segment-ratio-mismatch',
+  covariates: 'covariates-imbalanced',
+  joinRates: 'join-rates-differ',
+  wholeWeeks: 'partial-week',
+  peeking: 'peeking',
+  gaps: 'instrumentation-gaps',
+  sampleRatio: 'sample-ratio-mismatch',
 };
+
+/** The finding's code of a check that does not hold. */
+export function checkCode(name: string): string {
+  return checkCodes[name] ?? name;
+}
 
 function rareEvents(summary: ExperimentSummary, alpha: number): readonly Finding[] {
   const control = summary.variants.find(({ variant }) => variant === summary.control);

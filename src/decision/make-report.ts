@@ -5,16 +5,20 @@ import type { Insufficient } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { levelAllocations } from './allocation-strata.ts';
 import { expectedShares, runChecks } from './checks.ts';
+import { extendEntry } from './comparison.ts';
 import { zeroOneMetrics } from './constant-rate.ts';
+import { type ComparedTable, correctTogether, sequenceOf } from './correction.ts';
 import { type AssessedCriterion, assessBetter, assessCriterion } from './criteria.ts';
 import { criterionNames, netValueLimit } from './criterion-form.ts';
 import { metricEntry } from './effects.ts';
-import { collectFindings } from './findings.ts';
+import { checkCode, collectFindings } from './findings.ts';
 import { numberText } from './number-text.ts';
+import { type Procedures, proceduresOf } from './procedure.ts';
 import type { LatencyEntry, MetricEntry, Report, ValueEntry, VariantEntry } from './report.ts';
 import { seriesEntries } from './series.ts';
 import { valueEntry } from './value.ts';
 import { judge, type VerdictCase } from './verdict.ts';
+import { watchNetValue } from './watched-interval.ts';
 
 /** The part of a specification a report rests on; a whole `Experiment` is one. */
 export type ReportedExperiment = Pick<Experiment, 'decision' | 'value' | 'plan'> & Partial<Pick<Experiment, 'metrics'>>;
@@ -53,12 +57,13 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
   }
   const decision = options.experiment?.decision;
   const names = metricNames(summary.variants);
+  const procedures = proceduresOf(options.experiment, { isLive: summary.health !== null });
   const primaryMetric = names.find((name) => options.roles?.[name] === 'primary') ?? names[0];
   const zeroOne = zeroOneMetrics(options.experiment?.metrics ?? []);
   const cases = candidates.map((candidate) =>
     candidateCase(
       { control, candidate },
-      { alpha: alpha / candidates.length, netAlpha: alpha, primaryMetric, zeroOne, options },
+      { alpha: alpha / candidates.length, netAlpha: alpha, primaryMetric, zeroOne, procedures, options },
     ),
   );
   const elapsedMs = elapsed(summary, options);
@@ -66,31 +71,48 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
     elapsedMs,
     minDurationMs: decision?.minDurationMs,
     planChanges: options.planChanges ?? [],
+    isWatched: procedures.guardrails.kind === 'sequential',
+    plan: { isFixed: decision?.method === 'fixed', units: options.experiment?.plan.units },
   });
   const verdict = judge(cases, {
     sampleRatio: checks.sampleRatio,
     minDuration: checks.minDuration,
+    blocking: Object.entries(checks).flatMap(([name, check]) =>
+      check.blocks ? [{ code: checkCode(name), check }] : [],
+    ),
     maxDuration:
       elapsedMs === undefined || decision === undefined
         ? undefined
         : { elapsedMs, maxDurationMs: decision.maxDurationMs },
     levels: options.experiment?.value === undefined ? undefined : decision?.levels,
-    unitsPerDay: unitsPerDay(summary, options),
+    unitsPerDay: unitsPerDay(summary, { ...options, elapsedMs }),
   });
   const roleOf = roleFinder(options, primaryMetric);
-  const entries = (variants: readonly VariantSummary[]): readonly MetricEntry[] =>
-    names.map((name) =>
-      metricEntry(name, variants, {
+  const sequence = sequenceOf(procedures.criteria);
+  const entries = (variants: readonly VariantSummary[], isExact: boolean): readonly MetricEntry[] =>
+    names.map((name) => {
+      const isZeroOne = zeroOne.has(name);
+      const entry = metricEntry(name, variants, {
         alpha,
         control: summary.control,
         role: roleOf(name),
-        isZeroOne: zeroOne.has(name),
+        isZeroOne,
         ...(options.experiment?.metrics === undefined ? {} : { perUnit: summary.perUnit?.includes(name) ?? false }),
         cap: summary.caps?.[name],
         byAllocation: summary.strata !== undefined,
-      }),
-    );
-  const metrics = entries(summary.variants);
+      });
+      return extendEntry(entry, variants, { alpha, control: summary.control, isZeroOne, procedure: sequence, isExact });
+    });
+  const together = (tables: readonly ComparedTable[]): readonly ComparedTable[] =>
+    correctTogether(tables, {
+      alpha,
+      control: summary.control,
+      correction: decision?.correction ?? 'holm',
+      zeroOne,
+      procedure: procedures.criteria,
+    });
+  const whole = { variants: summary.variants, metrics: entries(summary.variants, true) };
+  const metrics = together([whole])[0]?.metrics ?? whole.metrics;
   const values = cases.map(({ value }) => value);
   return {
     experiment: summary.experiment,
@@ -105,14 +127,29 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
     criteria: cases.flatMap(({ criteria }) => criteria.map(({ entry }) => entry)),
     value: values[0] as ValueEntry,
     values,
-    segments: summary.segments.map(({ segment, value, variants }) => ({ segment, value, metrics: entries(variants) })),
+    segments: segmentEntries(summary, { entries, together }),
     ...(summary.unmixed === undefined
       ? {}
-      : { sensitivity: [withoutMixed(summary, entries(summary.unmixed.variants))] }),
+      : { sensitivity: [withoutMixed(summary, entries(summary.unmixed.variants, false))] }),
     ...(summary.series === undefined ? {} : { series: seriesEntries(summary.series, names) }),
     findings: collectFindings({ summary, checks, cases, verdict, alpha }),
     verdict,
   };
+}
+
+/** Each segment's values are one family: whoever looks for a group with an effect looks at all of its groups. */
+function segmentEntries(
+  { segments }: ExperimentSummary,
+  make: {
+    entries(variants: readonly VariantSummary[], isExact: boolean): readonly MetricEntry[];
+    together(tables: readonly ComparedTable[]): readonly ComparedTable[];
+  },
+): Report['segments'] {
+  return [...new Set(segments.map(({ segment }) => segment))].flatMap((name) => {
+    const own = segments.filter(({ segment }) => segment === name);
+    const tables = make.together(own.map(({ variants }) => ({ variants, metrics: make.entries(variants, false) })));
+    return own.map(({ segment, value }, i) => ({ segment, value, metrics: tables[i]?.metrics ?? [] }));
+  });
 }
 
 function withoutMixed(
@@ -134,27 +171,39 @@ interface CaseOptions {
   readonly primaryMetric: string | undefined;
   /** Names of the metrics whose rows are 0 or 1 whatever the evidence holds. */
   readonly zeroOne: ReadonlySet<string>;
+  readonly procedures: Procedures;
   readonly options: MakeReportOptions;
 }
 
 function candidateCase(
   sides: { readonly control: VariantSummary; readonly candidate: VariantSummary },
-  { alpha, netAlpha, primaryMetric, zeroOne, options }: CaseOptions,
+  { alpha, netAlpha, primaryMetric, zeroOne, procedures, options }: CaseOptions,
 ): VerdictCase {
   const model = options.experiment?.value;
   const decision = options.experiment?.decision;
   const written = (['primary', 'secondary', 'guardrail'] as const).flatMap((role) =>
     (decision?.[role === 'guardrail' ? 'guardrails' : role] ?? []).map((text) =>
       // A guardrail protects: it keeps its full alpha however many candidates there are.
-      assessCriterion({ text, role, alpha: role === 'guardrail' ? netAlpha : alpha, model, zeroOne }, sides),
+      assessCriterion(
+        role === 'guardrail'
+          ? { text, role, alpha: netAlpha, model, zeroOne, procedure: procedures.guardrails }
+          : { text, role, alpha, model, zeroOne, procedure: procedures.criteria },
+        sides,
+      ),
     ),
   );
   const limits = (decision?.primary ?? []).flatMap((text) => netValueLimit(text, model) ?? []);
-  const value = valueEntry(sides, { model, alpha: netAlpha, threshold: limits[0] ?? decision?.levels.strong ?? 0 });
+  const once = valueEntry(sides, { model, alpha: netAlpha, threshold: limits[0] ?? decision?.levels.strong ?? 0 });
+  const value = watchNetValue(once, sides, { model, alpha: netAlpha, zeroOne, procedure: procedures.criteria });
   const implied: AssessedCriterion[] = [];
   if ((decision?.primary.length ?? 0) === 0 && primaryMetric !== undefined) {
     implied.push(
-      assessBetter(primaryMetric, sides, { alpha, zeroOne, lowerIsBetter: isLowerBetter(primaryMetric, options) }),
+      assessBetter(primaryMetric, sides, {
+        alpha,
+        zeroOne,
+        procedure: procedures.criteria,
+        lowerIsBetter: isLowerBetter(primaryMetric, options),
+      }),
     );
   }
   return { variant: sides.candidate.variant, criteria: [...implied, ...written], value };
@@ -207,11 +256,17 @@ function elapsed(summary: ExperimentSummary, options: MakeReportOptions): number
   return from === undefined || to === undefined ? undefined : Math.max(0, to - from);
 }
 
-function unitsPerDay(summary: ExperimentSummary, options: MakeReportOptions): number | undefined {
-  const planned = options.experiment?.plan.requestsPerDay;
+/** As planned; else as it has been, once an hour shows it. */
+function unitsPerDay(
+  summary: ExperimentSummary,
+  { experiment, elapsedMs }: Pick<MakeReportOptions, 'experiment'> & { readonly elapsedMs: number | undefined },
+): number | undefined {
+  const planned = experiment?.plan.requestsPerDay;
   const units = summary.variants.reduce((sum, variant) => sum + variant.units, 0);
   const requests = summary.variants.reduce((sum, variant) => sum + variant.requests, 0);
-  return planned === undefined || requests === 0 ? undefined : (planned * units) / requests;
+  if (planned !== undefined && requests > 0) return (planned * units) / requests;
+  const isKnown = elapsedMs !== undefined && elapsedMs >= 3_600_000 && summary.health !== null;
+  return isKnown ? (units / elapsedMs) * 86_400_000 : undefined;
 }
 
 function variantEntries(summary: ExperimentSummary): readonly VariantEntry[] {

@@ -48,6 +48,8 @@ function reportedExperiment(document: PublishedDocument, alpha: number): Reporte
       onBreach: 'notify',
       onShip: 'notify',
       alpha,
+      // A published table is one look, at the end.
+      method: 'fixed',
     },
     ...(document.value === undefined ? {} : { value: document.value }),
     plan: {},

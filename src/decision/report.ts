@@ -29,6 +29,38 @@ export interface Difference {
   readonly unadjusted?: number;
   /** With a covariate: 1 - adjusted variance / unadjusted variance. */
   readonly varianceReduction?: number;
+  /** Valid at every look, however often one looks; `interval` and `pValue` above are those of one look at the end. */
+  readonly sequential?: SequentialEntry | Insufficient;
+  readonly bayes?: BayesEntry | Insufficient;
+  /** Judged together with the report's other comparisons of its kind; absent where nothing was to be corrected. */
+  readonly adjusted?: AdjustedEntry;
+}
+
+export interface SequentialEntry {
+  readonly method: string;
+  readonly interval: Interval;
+  readonly pValue: number | Insufficient;
+}
+
+/** After the data, under a flat prior. */
+export interface BayesEntry {
+  readonly method: string;
+  /** P(candidate > control), 0..1. */
+  readonly probabilityHigher: number;
+  /** Credible interval of the difference, same level as `interval`. */
+  readonly interval: Interval;
+  /** Expected cost, in the metric's unit, of taking the candidate / of keeping the control, where more is better. */
+  readonly expectedShortfall: number;
+  readonly expectedExcess: number;
+}
+
+export interface AdjustedEntry {
+  readonly method: 'holm' | 'bh';
+  /** Comparisons judged together. */
+  readonly comparisons: number;
+  readonly pValue: number;
+  /** At the level that goes with what was selected; insufficient where this comparison was not. */
+  readonly interval: Interval | Insufficient;
 }
 
 export interface MetricVariantEntry {
@@ -102,6 +134,10 @@ export interface CheckEntry {
   readonly ok: boolean;
   readonly text: string;
   readonly numbers?: Finding['numbers'];
+  /** What to do; only where the check does not hold. */
+  readonly fix?: string;
+  /** No ship while this does not hold. */
+  readonly blocks?: boolean;
 }
 
 export interface CriterionEntry {
@@ -110,11 +146,20 @@ export interface CriterionEntry {
   readonly variant: string;
   /** `met` / `not-met` when the whole interval lies on one side of the limit. */
   readonly outcome: 'met' | 'not-met' | 'undecided';
+  /** `limit`: a bound on the candidate alone, or on a quotient. Equivalence bounds `estimate` by -limit and limit. */
+  readonly aim?: 'superiority' | 'non-inferiority' | 'equivalence' | 'limit';
   readonly estimate: number | Insufficient;
   readonly limit: number | Insufficient;
   readonly interval: Interval | Insufficient;
   /** How `interval` was made, where the metric's own method had no noise to measure. */
   readonly intervalMethod?: string;
+  /** What decided, in words: `asymptotic confidence sequence`, `beta-binomial mixture sequence`, `fixed horizon`. */
+  readonly method?: string;
+  /** What one look at the end would have said; absent where that is what decided. */
+  readonly fixedHorizon?: {
+    readonly outcome: 'met' | 'not-met' | 'undecided';
+    readonly interval: Interval | Insufficient;
+  };
   /** Probability that the criterion holds, flat prior; normal approximation, or exact for a rate that never moved. */
   readonly probability: number | Insufficient;
 }
@@ -123,6 +168,8 @@ export interface NetValue {
   readonly estimate: number;
   /** `unbounded` when no term has a known spread. */
   readonly interval: Interval;
+  /** Valid at every look; `interval` is that of one look at the end. */
+  readonly sequential?: Interval | Insufficient;
   /** P(net > `threshold`), normal approximation, flat prior. */
   readonly probabilityAbove: number | Insufficient;
   readonly threshold: number;
@@ -154,6 +201,14 @@ export interface Verdict {
   readonly pointRule: Recommendation | Insufficient;
   /** Weightiest first. */
   readonly reasons: readonly Finding[];
+  readonly outlook?: Outlook;
+}
+
+export interface Outlook {
+  /** In sentences: what would make the verdict another one. */
+  readonly wouldChange: readonly string[];
+  /** Units of all variants together at which the primary criteria will be decided with 80 % power, and days from the start at the present traffic. */
+  readonly decidedAt: { readonly units: number; readonly days?: number } | Insufficient;
 }
 
 /** One figure that somebody published, beside what its own inputs give. */

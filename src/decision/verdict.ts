@@ -1,8 +1,10 @@
 // What should be done? One of five verdicts per experiment, with reasons; docs/verdict.md tells the same on one page.
+import type { Interval } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import type { AssessedCriterion } from './criteria.ts';
 import { aboutText, chanceText, durationText, intervalText, lowerEnd, numberText, percentText } from './number-text.ts';
-import type { CheckEntry, Finding, Recommendation, ValueEntry, Verdict, VerdictKind } from './report.ts';
+import { cheaperReason, outlookOf } from './outlook.ts';
+import type { CheckEntry, Finding, NetValue, Recommendation, ValueEntry, Verdict, VerdictKind } from './report.ts';
 
 /** One candidate before the court. */
 export interface VerdictCase {
@@ -14,6 +16,8 @@ export interface VerdictCase {
 /** What holds for the experiment as a whole. */
 export interface VerdictContext {
   readonly sampleRatio: CheckEntry;
+  /** Checks without which nothing is shipped, and the codes they are found by; never a roll-back's business. */
+  readonly blocking: readonly { readonly code: string; readonly check: CheckEntry }[];
   /** Undefined where no duration was planned. */
   readonly minDuration: CheckEntry | undefined;
   /** Undefined where no end was planned, or no time is known. */
@@ -54,6 +58,15 @@ export function judge(cases: readonly VerdictCase[], context: VerdictContext): V
       recommendation: recommend(chosen.ruling.kind, chosen.candidate.value, context.levels),
       pointRule: pointRule(chosen.candidate.value, context.levels),
       reasons: chosen.ruling.reasons,
+      outlook: outlookOf({
+        kind: chosen.ruling.kind,
+        criteria: chosen.candidate.criteria,
+        unitsPerDay: context.unitsPerDay,
+        obstacles: [
+          ...(context.minDuration === undefined || context.minDuration.ok ? [] : [context.minDuration.text]),
+          ...context.blocking.map(({ check }) => check.text),
+        ],
+      }),
     };
   }
   throw new RangeError('cases is empty, must hold at least one candidate');
@@ -79,6 +92,7 @@ function rule(candidate: VerdictCase, context: VerdictContext): Ruling {
     isBreach: false,
   });
 
+  const cheaper = [cheaperReason(candidate.variant, candidate.value)];
   const broken = context.sampleRatio.ok ? [] : [sampleRatioReason(context.sampleRatio)];
   const early = context.minDuration === undefined || context.minDuration.ok ? [] : [earlyReason(context.minDuration)];
   const breached = guardrails.filter((criterion) => criterion.entry.outcome === 'not-met');
@@ -93,6 +107,12 @@ function rule(candidate: VerdictCase, context: VerdictContext): Ruling {
   const open = guardrails.filter(isOpen);
   const rest = [...guardrails.map(criterionReason), ...secondary];
   if (primary.length > 0 && primary.every((criterion) => criterion.entry.outcome === 'met')) {
+    if (context.blocking.length > 0) {
+      return ruling('keep-testing', context.blocking.map(blockingReason), primaryReasons, rest);
+    }
+    if (open.length === 0 && primary.every(({ entry }) => entry.aim === 'equivalence')) {
+      return ruling('no-difference', primary.map(equivalentReason), cheaper, rest);
+    }
     return open.length === 0
       ? ruling('ship', primaryReasons, rest)
       : ruling('keep-testing', open.map(criterionReason), primaryReasons, secondary);
@@ -103,10 +123,10 @@ function rule(candidate: VerdictCase, context: VerdictContext): Ruling {
     return ruling('roll-back', harmful.map(harmReason), others.map(criterionReason), rest);
   }
   const missed = primary.filter((criterion) => criterion.entry.outcome === 'not-met');
-  if (missed.length > 0) return ruling('no-difference', missed.map(criterionReason), rest);
+  if (missed.length > 0) return ruling('no-difference', missed.map(criterionReason), cheaper, rest);
   const over = context.maxDuration;
   if (over !== undefined && over.elapsedMs >= over.maxDurationMs) {
-    return ruling('no-difference', [overdueReason(over)], primaryReasons, rest);
+    return ruling('no-difference', [overdueReason(over)], primaryReasons, cheaper, rest);
   }
   return ruling('keep-testing', primaryReasons, rest);
 }
@@ -137,7 +157,7 @@ function criterionReason(criterion: AssessedCriterion): Finding {
     entry.interval.kind === 'insufficient'
       ? `no interval, ${entry.interval.reason}`
       : constantUnits === undefined
-        ? `${numberText(level * 100)} % interval ${intervalText(entry.interval)}`
+        ? `${numberText(level * 100)} % interval ${intervalText(entry.interval)}${watchedText(entry)}`
         : `the same in every row of ${numberText(constantUnits, 1)} units; exact ${numberText(level * 100)} % interval by unit ${intervalText(entry.interval)}`;
   const chance = typeof entry.probability === 'number' ? `, probability ${chanceText(entry.probability)}` : '';
   return {
@@ -152,6 +172,15 @@ function criterionReason(criterion: AssessedCriterion): Finding {
       ...(typeof entry.probability === 'number' ? { probability: entry.probability } : {}),
     },
   };
+}
+
+/** What one look at the end would have said is named where it says something else. */
+function watchedText({ fixedHorizon, outcome }: AssessedCriterion['entry']): string {
+  if (fixedHorizon === undefined) return '';
+  const once = fixedHorizon.interval;
+  return fixedHorizon.outcome === outcome || once.kind === 'insufficient'
+    ? ' at every look'
+    : ` at every look; for one look at the end it would be ${intervalText(once)}, ${fixedHorizon.outcome}`;
 }
 
 function primaryReason(criterion: AssessedCriterion, context: VerdictContext): readonly Finding[] {
@@ -182,6 +211,11 @@ function primaryReason(criterion: AssessedCriterion, context: VerdictContext): r
   ];
 }
 
+function equivalentReason(criterion: AssessedCriterion): Finding {
+  const reason = criterionReason(criterion);
+  return { ...reason, code: 'equivalent', text: `No difference that matters was left possible. ${reason.text}` };
+}
+
 function harmReason(criterion: AssessedCriterion): Finding {
   const reason = criterionReason(criterion);
   return {
@@ -195,6 +229,14 @@ function sampleRatioReason(check: CheckEntry): Finding {
   return {
     code: 'sample-ratio-mismatch',
     text: `${check.text} Find out which units were lost or added, mend it, and start again.`,
+    ...(check.numbers === undefined ? {} : { numbers: check.numbers }),
+  };
+}
+
+function blockingReason({ code, check }: VerdictContext['blocking'][number]): Finding {
+  return {
+    code,
+    text: `No ship while this does not hold: ${check.text}${check.fix === undefined ? '' : ` ${check.fix}`}`,
     ...(check.numbers === undefined ? {} : { numbers: check.numbers }),
   };
 }
@@ -217,8 +259,17 @@ function recommend(kind: VerdictKind, value: ValueEntry, levels: VerdictContext[
   const net = value.net;
   // An interval that leaves noise out may not carry the strongest word.
   const isStrong =
-    levels !== undefined && 'estimate' in net && net.omits.length === 0 && lowerEnd(net.interval) > levels.strong;
+    levels !== undefined &&
+    'estimate' in net &&
+    net.omits.length === 0 &&
+    lowerEnd(decidingInterval(net)) > levels.strong;
   return isStrong ? 'strong-recommend' : 'recommend';
+}
+
+/** The interval that is valid the way the numbers are looked at; none where nothing is known at every look. */
+function decidingInterval({ interval, sequential }: NetValue): Interval {
+  if (sequential === undefined) return interval;
+  return sequential.kind === 'insufficient' ? { kind: 'unbounded' } : sequential;
 }
 
 /** The customary rule: the point estimate of the net value against two levels, noise ignored. */

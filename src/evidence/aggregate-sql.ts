@@ -92,7 +92,7 @@ export function seriesSql(): string {
   );
 }
 
-/** Per scope and variant over all its units: n, mean0.., mI_J for I <= J; columns 2k and 2k+1 are numerator and denominator of the k-th metric named. */
+/** Per scope of whole units and variant over all its units: n, mean0.., mI_J for I <= J; columns 2k and 2k+1 are numerator and denominator of the k-th metric named. */
 export function jointSql(metrics: readonly number[]): string {
   const columns = metrics.flatMap((_, place) => [`x${2 * place}`, `x${2 * place + 1}`]);
   const wide = metrics.flatMap((metric, place) => [
@@ -110,8 +110,8 @@ export function jointSql(metrics: readonly number[]): string {
   }
   return (
     `SELECT s.scope, s.variant, ${numbers(aggregates)} FROM unit_scope s LEFT JOIN (` +
-    `SELECT m.unit_no, m.age, ${wide.join(', ')} FROM unit_metric m GROUP BY m.unit_no, m.age` +
-    ') w ON w.unit_no = s.unit_no AND w.age = s.age GROUP BY s.scope, s.variant'
+    `SELECT m.unit_no, ${wide.join(', ')} FROM unit_metric m WHERE m.age = -1 GROUP BY m.unit_no` +
+    ') w ON w.unit_no = s.unit_no WHERE s.age = -1 GROUP BY s.scope, s.variant'
   );
 }
 
@@ -239,27 +239,33 @@ export function capsSql(
     .join(' UNION ALL ');
 }
 
-/** Per scope and variant: requests, failures, fallbacks, and latency of rows; reads `exposure`. */
+/** Per scope and variant: requests, failures, fallbacks, and their latency; reads `exposure`. The rows of a batch are one request. */
 export function requestsSql(age: string | undefined): string {
-  const latency = (column: string, name: string): Record<string, string> => ({
-    [`${name}_n`]: `count(${column})`,
-    [`${name}_mean`]: mean(column),
-    [`${name}_p50`]: `quantile_disc(${column}, 0.5)`,
-    [`${name}_p95`]: `quantile_disc(${column}, 0.95)`,
-    [`${name}_p99`]: `quantile_disc(${column}, 0.99)`,
+  const latency = (name: string): Record<string, string> => ({
+    [`${name}_n`]: `count(e.${name}_ms)`,
+    [`${name}_mean`]: mean(`e.${name}_ms`),
   });
+  const shares = [50, 95, 99];
+  const quantiles = (name: string): string =>
+    `quantile_disc(e.${name}_ms, [${shares.map((share) => share / 100).join(', ')}]) AS ${name}_q`;
+  const picked = ['attempt', 'caller'].flatMap((name) =>
+    shares.map((share, place) => `CAST(q.${name}_q[${place + 1}] AS DOUBLE) AS ${name}_p${share}`),
+  );
+  const counts = {
+    requests: 'count(*)',
+    failed: 'sum(e.failed)',
+    caller_failed: 'sum(e.caller_failed)',
+    fallback: 'sum(e.fallback)',
+    ...latency('attempt'),
+    ...latency('caller'),
+  };
+  const taken = ['scope', 'variant', ...Object.keys(counts)].map((name) => `q.${name}`);
   return (
-    'SELECT s.scope, s.variant, ' +
-    numbers({
-      requests: 'count(*)',
-      failed: 'sum(e.failed)',
-      caller_failed: 'sum(e.caller_failed)',
-      fallback: 'sum(e.fallback)',
-      ...latency('e.attempt_ms', 'attempt'),
-      ...latency('e.caller_ms', 'caller'),
-    }) +
-    ' FROM unit_scope s JOIN exposure e ON e.unit_no = s.unit_no' +
+    `SELECT ${[...taken, ...picked].join(', ')} FROM (SELECT s.scope, s.variant, ` +
+    numbers(counts) +
+    `, ${quantiles('attempt')}, ${quantiles('caller')}` +
+    ' FROM unit_scope s JOIN exposure e ON e.unit_no = s.unit_no AND e.row_index = 0' +
     (age === undefined ? '' : ` AND (s.age = -1 OR s.age = ${age})`) +
-    ' GROUP BY s.scope, s.variant'
+    ' GROUP BY s.scope, s.variant) q'
   );
 }

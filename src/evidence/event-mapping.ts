@@ -40,13 +40,15 @@ export function mapEvents(body: unknown, options: MapEventsOptions): MappedEvent
     mapping,
     when: mapping.when === undefined ? undefined : readExpression(mapping.when, `outcomes.${mapping.name}.when`),
   }));
-  const issues: { readonly place: string; readonly text: string }[] = [];
+  const issues: { readonly place: string; readonly text: string; readonly line?: number }[] = [];
   const records: OutcomeRecord[] = [];
   let ignored = 0;
   for (const [index, event] of events.entries()) {
-    const place = Array.isArray(body) ? `events[${index}]` : 'event';
+    const line = options.lines?.[index];
+    const place = line !== undefined ? `line ${line}` : Array.isArray(body) ? `events[${index}]` : 'event';
+    const at = line === undefined ? { place } : { place, line };
     if (!isObject(event)) {
-      issues.push({ place, text: `${place} is ${JSON.stringify(event)}, must be an object` });
+      issues.push({ ...at, text: `${place} is ${JSON.stringify(event)}, must be an object` });
       continue;
     }
     const taken = ready.find(({ when }) => when === undefined || holds(when, event));
@@ -55,10 +57,11 @@ export function mapEvents(body: unknown, options: MapEventsOptions): MappedEvent
       continue;
     }
     try {
-      records.push(...parseOutcomes(toOutcome(event, taken.mapping, options.digest), options));
+      const { lines: _, ...alone } = options;
+      records.push(...parseOutcomes(toOutcome(event, taken.mapping, options.digest), alone));
     } catch (fault) {
       if (!(fault instanceof AssayError) || fault.code !== 'outcome-invalid') throw fault;
-      issues.push({ place, text: `${place}, read by ${taken.mapping.name}: ${fault.message}` });
+      issues.push({ ...at, text: `${place}, read by ${taken.mapping.name}: ${fault.message}` });
     }
   }
   const [first] = issues;

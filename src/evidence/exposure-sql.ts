@@ -13,10 +13,10 @@ const newUnitMs = 7 * dayMs;
 const weekShiftMs = 3 * dayMs;
 
 /**
- * Table `exposure`: one row per analysed prediction, in the order of time.
+ * Table `exposure`: one row per analysed prediction.
  *
- * Columns: rid (1, 2, ... by time), unit_no (rid of the unit's first exposure), first_ms (its time), time_ms, epoch,
- * prediction_id, request_id, unit, variant (assigned), served, the built-in fields, prediction_number, prediction_text,
+ * Columns: rid (a number of its own), writer, sequence, unit_no (rid of the unit's first exposure), unit_key, first_ms (its time), time_ms, epoch,
+ * row_index (in a batch), prediction_id, request_id, unit, variant (assigned), served, the built-in fields, prediction_number, prediction_text,
  * cN_number, cN_text of captured names, sN of captured segments, items where they are read.
  */
 export function exposureStep(
@@ -31,6 +31,7 @@ export function exposureStep(
   const columns = [
     'p.writer',
     'p.sequence',
+    'p.row_index',
     'p.time_ms',
     'p.epoch',
     'p.prediction_id',
@@ -38,9 +39,7 @@ export function exposureStep(
     'p.unit',
     'p.served',
     'p.assigned AS variant',
-    isRequestUnit(plan)
-      ? 'p.prediction_id AS unit_key'
-      : "CASE WHEN p.unit IS NULL THEN concat('p', p.prediction_id) ELSE concat('u', p.unit) END AS unit_key",
+    `${unitKeySql(plan)} AS unit_key`,
     // A stream's own attempt ends after its record; another variant's end says nothing about it, nor does that of a retry.
     'CAST(CASE WHEN d.attempt_variant = p.assigned AND p.failed = 0 THEN d.failed ELSE p.failed END AS DOUBLE) AS failed',
     'CASE WHEN d.attempt_variant = p.assigned AND p.failed = 0 THEN d.attempt_ms ELSE p.attempt_ms END AS attempt_ms',
@@ -69,15 +68,24 @@ export function exposureStep(
     `FROM prediction_end z WHERE z.namespace = ${quoted(experiment.namespace)} AND z.time_ms <= ${double(plan.nowMs)}` +
     ') d ON d.prediction_id = p.prediction_id AND d.row_index = p.row_index AND d.nth = 1 ' +
     `WHERE ${inside} AND p.reason = 'split' AND p.time_ms <= ${double(plan.nowMs)}`;
-  const ordered =
-    `SELECT e.*, row_number() OVER (ORDER BY e.time_ms, e.writer, e.sequence) AS rid FROM (${rows}) e` +
+  const numbered =
+    `SELECT e.*, row_number() OVER () AS rid FROM (${rows}) e` +
     (kept.length === 0 ? '' : ` WHERE ${kept.join(' AND ')}`);
   return {
     table: 'exposure',
+    // Grouped and joined again: windows over the wide rows would sort all of them.
     select:
-      'SELECT o.*, min(o.rid) OVER (PARTITION BY o.unit_key) AS unit_no, ' +
-      `min(o.time_ms) OVER (PARTITION BY o.unit_key) AS first_ms FROM (${ordered}) o`,
+      `WITH numbered AS MATERIALIZED (${numbered}) SELECT o.*, u.unit_no, u.first_ms FROM numbered o JOIN (` +
+      'SELECT n.unit_key, arg_min(n.rid, row(n.time_ms, n.writer, n.sequence)) AS unit_no, min(n.time_ms) AS first_ms ' +
+      'FROM numbered n GROUP BY n.unit_key) u ON u.unit_key = o.unit_key',
   };
+}
+
+/** What names the unit of a row `p` of table `prediction`. */
+export function unitKeySql(plan: AnalysisPlan): string {
+  return isRequestUnit(plan)
+    ? 'p.prediction_id'
+    : "CASE WHEN p.unit IS NULL THEN concat('p', p.prediction_id) ELSE concat('u', p.unit) END";
 }
 
 /** Names that need a column of their own. */
@@ -90,7 +98,7 @@ function excluded({ experiment }: AnalysisPlan): readonly Expression[] {
 }
 
 /**
- * Table `first_exposure`: one row per unit, as its first exposure left it: unit_no, unit, variant, epoch, first_ms, stratum
+ * Table `first_exposure`: one row per unit, as its first exposure left it: unit_no, unit_key, unit, variant, epoch, first_ms, stratum
  * (epochs of one allocation), is_mixed (seen in several variants), sN of all segments but days_since_exposure.
  *
  * The first exposure decides variant, epoch and segments, so that no later row, which the variant may have caused, moves a unit.
@@ -112,6 +120,7 @@ export function firstExposureStep(plan: AnalysisPlan): SqlStep {
   const isMixed = sensitivity.includes('exclude-mixed');
   const columns = [
     'e.unit_no',
+    'e.unit_key',
     'e.unit',
     'e.variant',
     'e.epoch',

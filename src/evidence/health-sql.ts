@@ -1,6 +1,7 @@
 // What reached the log, and did it find its place? Counts by reason and fate, and the reporters' claims held against our record.
 import type { Variant } from '../experiment/index.ts';
 import type { PreparedMetric } from './metric-sql.ts';
+import { lastFirst } from './outcome-sql.ts';
 import type { AnalysisPlan } from './plan.ts';
 import { double, jsonLabel, jsonMember, quoted } from './sql-text.ts';
 
@@ -27,16 +28,17 @@ export function healthQueries(
     plan,
     metrics.some(({ readsItems }) => readsItems),
   );
-  const named = (scope: string): string =>
-    ['prediction', 'request']
+  // Only outcomes that were not joined are looked for among all predictions.
+  const named =
+    'SELECT u.okey, max(u.is_ours) AS is_ours FROM (' +
+    ['prediction_id', 'request_id', 'unit']
       .map(
-        (subject) =>
-          `SELECT '${subject}' AS subject_kind, p.${subject}_id AS subject_id FROM prediction p WHERE p.namespace = ${namespace} AND ${scope}`,
+        (column) =>
+          `SELECT w.okey, CASE WHEN p.experiment = ${name} THEN 1 ELSE 0 END AS is_ours FROM unmatched w JOIN prediction p ON p.${column} = w.subject_id ` +
+          `WHERE w.subject_kind = '${column.replace('_id', '')}' AND p.namespace = ${namespace}`,
       )
-      .concat(
-        `SELECT 'unit', p.unit FROM prediction p WHERE p.namespace = ${namespace} AND p.unit IS NOT NULL AND ${scope}`,
-      )
-      .join(' UNION ');
+      .join(' UNION ALL ') +
+    ') u GROUP BY u.okey';
   const perPrediction = windowOf(metrics, ({ lastTypes, everyType, form }) =>
     form.kind === 'list' ? everyType : lastTypes,
   );
@@ -49,12 +51,13 @@ export function healthQueries(
         `(${onlyPerUnit(perUnit.types, perPrediction.types)} AND m.delay_ms <= ${perPrediction.sql})`;
   // Joined, late, known to this experiment but not analysed, another experiment's, or nobody's.
   const fates =
-    "SELECT k.okey, CASE WHEN f.on_time = 1 THEN 'joined' WHEN f.on_time = 0 THEN 'late' WHEN h.subject_id IS NOT NULL THEN 'unanalysed' " +
-    "WHEN t.subject_id IS NOT NULL THEN 'elsewhere' ELSE 'orphan' END AS fate FROM kept_outcome k " +
-    `LEFT JOIN (SELECT m.okey, max(CASE WHEN ${isOnTime} THEN 1 ELSE 0 END) AS on_time ` +
-    'FROM matched m JOIN kept_outcome k ON k.okey = m.okey JOIN exposure e ON e.rid = m.rid GROUP BY m.okey) f ON f.okey = k.okey ' +
-    `LEFT JOIN (${named(`p.experiment = ${name}`)}) h ON h.subject_kind = k.subject_kind AND h.subject_id = k.subject_id ` +
-    `LEFT JOIN (${named(`p.experiment <> ${name}`)}) t ON t.subject_kind = k.subject_kind AND t.subject_id = k.subject_id`;
+    `WITH timed AS (SELECT m.okey, max(CASE WHEN ${isOnTime} THEN 1 ELSE 0 END) AS on_time ` +
+    'FROM matched m JOIN kept_outcome k ON k.okey = m.okey JOIN exposure e ON e.rid = m.rid GROUP BY m.okey), ' +
+    'fated AS (SELECT k.okey, k.subject_kind, k.subject_id, k.copies, f.on_time FROM kept_outcome k LEFT JOIN timed f ON f.okey = k.okey), ' +
+    'unmatched AS (SELECT t.okey, t.subject_kind, t.subject_id FROM fated t WHERE t.on_time IS NULL) ' +
+    "SELECT CASE WHEN t.on_time = 1 THEN 'joined' WHEN t.on_time = 0 THEN 'late' WHEN h.is_ours = 1 THEN 'unanalysed' " +
+    "WHEN h.is_ours = 0 THEN 'elsewhere' ELSE 'orphan' END AS fate, CAST(count(*) AS DOUBLE) AS outcomes, CAST(sum(t.copies) AS DOUBLE) AS copies " +
+    `FROM fated t LEFT JOIN (${named}) h ON h.okey = t.okey GROUP BY fate ORDER BY fate`;
   return {
     span: 'SELECT min(e.time_ms) AS from_ms, max(e.time_ms) AS to_ms FROM exposure e',
     epochs:
@@ -65,12 +68,7 @@ export function healthQueries(
       `WHERE p.namespace = ${namespace} AND p.experiment = ${name} AND p.time_ms <= ${double(nowMs)} GROUP BY p.reason ORDER BY p.reason`,
     several:
       'SELECT CAST(count(*) AS DOUBLE) AS units FROM (SELECT e.unit_no FROM exposure e GROUP BY e.unit_no HAVING min(e.variant) <> max(e.variant)) u',
-    outcomes:
-      `SELECT x.fate, CAST(count(*) AS DOUBLE) AS outcomes, CAST(sum(x.copies) AS DOUBLE) AS copies FROM (` +
-      `SELECT y.fate, c.copies FROM (${fates}) y JOIN kept_outcome k ON k.okey = y.okey ` +
-      'JOIN (SELECT o.id, count(*) AS copies FROM outcome o ' +
-      `WHERE o.namespace = ${namespace} AND o.received_ms <= ${double(nowMs)} GROUP BY o.id) c ON c.id = k.id) x ` +
-      'GROUP BY x.fate ORDER BY x.fate',
+    outcomes: fates,
     corrections: correctionsSql(metrics),
     ...claims,
   };
@@ -104,7 +102,7 @@ function correctionsSql(metrics: readonly PreparedMetric[]): string {
   if (types.length === 0) return 'SELECT CAST(0 AS DOUBLE) AS outcomes';
   return (
     'SELECT CAST(count(DISTINCT l.okey) AS DOUBLE) AS outcomes FROM (' +
-    'SELECT m.okey, row_number() OVER (PARTITION BY m.rid, k.type ORDER BY k.okey DESC) AS nth ' +
+    `SELECT m.okey, row_number() OVER (PARTITION BY m.rid, k.type ORDER BY ${lastFirst}) AS nth ` +
     'FROM matched m JOIN kept_outcome k ON k.okey = m.okey ' +
     `WHERE k.type IN (${types.map(quoted).join(', ')}) AND m.delay_ms <= ${sql}) l WHERE l.nth > 1`
   );

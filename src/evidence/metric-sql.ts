@@ -189,6 +189,12 @@ export function readExpression(text: string, place: string): Expression {
   throw new AssayError('experiment-invalid', `${place} is ${JSON.stringify(text)}: ${parsed.message}`);
 }
 
+/** True for expressions made of nothing but what the rows of a batch share: the batch counts once. */
+export function isOfRequest(expressions: readonly Expression[]): boolean {
+  const names = expressions.flatMap(namesIn);
+  return names.length > 0 && names.every((name) => (builtIns as readonly string[]).includes(name));
+}
+
 /** Captured and declared names that expressions use: all that is neither built in nor an outcome. */
 export function capturedNames(expressions: readonly Expression[]): readonly string[] {
   const names = new Set(expressions.flatMap((expression) => namesIn(expression)));
@@ -252,7 +258,10 @@ export function predictionRowsSql(
     `SELECT r.unit_no, r.age, CASE WHEN r.is_ready THEN r.value END AS value${form.label === undefined ? '' : ', r.label'}, ` +
     'CASE WHEN r.is_ready THEN 0 ELSE 1 END AS waiting ' +
     `FROM (${rows}) r WHERE NOT r.is_ready OR abs(r.value) <= ${double(largestValue)}`;
-  if (arrivals === undefined) return outer(`SELECT ${columns}, TRUE AS is_ready FROM exposure e`);
+  if (arrivals === undefined) {
+    const once = isOfRequest(present([form.value, form.filter, form.label])) ? ' WHERE e.row_index = 0' : '';
+    return outer(`SELECT ${columns}, TRUE AS is_ready FROM exposure e${once}`);
+  }
   const ended = `e.time_ms + ${double(metric.windowMs)} < ${double(nowMs)}`;
   const arrived = lastTypes.map((type) => {
     const { number, text } = resolve(`${outcomePrefix}${type}`);

@@ -7,31 +7,25 @@ import { double, jsonElements, jsonLabel, jsonMember, quoted, type SqlStep } fro
 const clockSkewMs = 5 * 60_000;
 
 /**
- * Tables `kept_outcome` (each id once, the first received) and `matched` (okey, rid, delay_ms: which prediction an outcome belongs to).
+ * Tables `kept_outcome` (each id once, the first received; copies: how often it came) and `matched` (okey, rid, delay_ms: which prediction an outcome belongs to).
  *
  * An outcome of a unit belongs to the unit's last prediction at or before it. One that names its prediction or request may
  * even come before it, by a clock that runs behind.
  */
-export function outcomeSteps(plan: AnalysisPlan): readonly SqlStep[] {
-  const { experiment, nowMs } = plan;
+export function outcomeSteps(plan: AnalysisPlan): readonly [keptOutcome: SqlStep, matched: SqlStep] {
   const named = (subject: 'prediction' | 'request'): string =>
     'SELECT k.okey, e.rid, k.time_ms - e.time_ms AS delay_ms FROM kept_outcome k ' +
-    `JOIN exposure e ON e.${subject}_id = k.subject_id WHERE k.subject_kind = '${subject}' AND k.time_ms >= e.time_ms - ${clockSkewMs}`;
+    `JOIN exposure e ON e.${subject}_id = k.subject_id WHERE k.subject_kind = '${subject}' AND k.time_ms >= e.time_ms - ${clockSkewMs} ` +
+    // Of a batch, all rows or the one that was named.
+    'AND (k.subject_row IS NULL OR k.subject_row = e.row_index)';
   const line =
-    "SELECT k.subject_id AS unit, k.time_ms, 1 AS is_outcome, k.okey, CAST(NULL AS BIGINT) AS rid FROM kept_outcome k WHERE k.subject_kind = 'unit' " +
-    'UNION ALL SELECT e.unit, e.time_ms, 0, NULL, e.rid FROM exposure e WHERE e.unit IS NOT NULL';
+    "SELECT k.subject_id AS unit, k.time_ms, 1 AS is_outcome, k.writer, k.sequence, k.okey, NULL AS rid FROM kept_outcome k WHERE k.subject_kind = 'unit' " +
+    'UNION ALL SELECT e.unit, e.time_ms, 0, e.writer, e.sequence, NULL, e.rid FROM exposure e WHERE e.unit IS NOT NULL';
   const lastBefore =
-    'SELECT w.okey, max(w.rid) OVER (PARTITION BY w.unit ORDER BY w.time_ms, w.is_outcome ' +
+    'SELECT w.okey, last_value(w.rid IGNORE NULLS) OVER (PARTITION BY w.unit ORDER BY w.time_ms, w.is_outcome, w.writer, w.sequence ' +
     `ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS rid FROM (${line}) w`;
   return [
-    {
-      table: 'kept_outcome',
-      select:
-        'SELECT n.*, row_number() OVER (ORDER BY n.time_ms, n.received_ms, n.writer, n.sequence) AS okey FROM (' +
-        'SELECT o.*, row_number() OVER (PARTITION BY o.id ORDER BY o.received_ms, o.writer, o.sequence) AS nth ' +
-        `FROM outcome o WHERE o.namespace = ${quoted(experiment.namespace)} AND o.received_ms <= ${double(nowMs)}` +
-        ') n WHERE n.nth = 1',
-    },
+    { table: 'kept_outcome', select: keptOutcomeSql(plan) },
     {
       table: 'matched',
       select:
@@ -41,6 +35,22 @@ export function outcomeSteps(plan: AnalysisPlan): readonly SqlStep[] {
     },
   ];
 }
+
+/** Each outcome id once, the first received, under a number of its own. @param from the raw outcomes, as `o`. */
+export function keptOutcomeSql({ experiment, nowMs }: AnalysisPlan, from = 'outcome o'): string {
+  const ours = `FROM ${from} WHERE o.namespace = ${quoted(experiment.namespace)} AND o.received_ms <= ${double(nowMs)}`;
+  // Nearly all ids came once: only the others are put in order.
+  return (
+    `WITH again AS (SELECT o.id, CAST(count(*) AS DOUBLE) AS copies ${ours} GROUP BY o.id HAVING count(*) > 1) ` +
+    'SELECT c.*, row_number() OVER () AS okey FROM (' +
+    `SELECT o.*, CAST(1 AS DOUBLE) AS copies, 1 AS nth ${ours} AND o.id NOT IN (SELECT a.id FROM again a) ` +
+    'UNION ALL SELECT n.* FROM (SELECT o.*, a.copies, row_number() OVER (PARTITION BY o.id ORDER BY o.received_ms, o.writer, o.sequence) AS nth ' +
+    `${ours.replace(' WHERE ', ' JOIN again a ON a.id = o.id WHERE ')}) n WHERE n.nth = 1) c`
+  );
+}
+
+/** Of several outcomes `k` of one type the last counts. */
+export const lastFirst = 'k.time_ms DESC, k.received_ms DESC, k.writer DESC, k.sequence DESC';
 
 /** One table (rid, oN_number, oN_text) of the outcomes that came within a window: per prediction and type the last by time. */
 export function arrivalsStep(
@@ -57,7 +67,7 @@ export function arrivalsStep(
     select:
       `SELECT l.rid, ${picked.join(', ')} FROM (` +
       'SELECT m.rid, k.type, k.value_number, k.value_text, ' +
-      'row_number() OVER (PARTITION BY m.rid, k.type ORDER BY k.okey DESC) AS nth ' +
+      `row_number() OVER (PARTITION BY m.rid, k.type ORDER BY ${lastFirst}) AS nth ` +
       'FROM matched m JOIN kept_outcome k ON k.okey = m.okey ' +
       `WHERE m.delay_ms <= ${double(window.windowMs)} AND k.type IN (${window.types.map(quoted).join(', ')})` +
       ') l WHERE l.nth = 1 GROUP BY l.rid',
@@ -87,13 +97,13 @@ export function unitOutcomeStep(plan: AnalysisPlan, types: readonly string[]): S
  *
  * An outcome of a unit is about the last reply at or before it that showed the item to this unit.
  */
-export function itemSteps(): readonly SqlStep[] {
+export function itemSteps(): readonly [item: SqlStep, itemOutcome: SqlStep] {
   const id = ['item_id', 'id'].map((name) => jsonLabel(jsonMember('x.fields', name)));
   const wanted = jsonLabel(jsonMember('k.attributes', 'item_id'));
   const candidates =
-    'SELECT k.okey, i.rid, i.place, k.time_ms - i.time_ms AS delay_ms FROM kept_outcome k JOIN matched m ON m.okey = k.okey ' +
+    'SELECT k.okey, i.rid, i.place, i.time_ms, i.writer, i.sequence, k.time_ms - i.time_ms AS delay_ms FROM kept_outcome k JOIN matched m ON m.okey = k.okey ' +
     `JOIN item i ON i.rid = m.rid AND i.item_id = ${wanted} WHERE k.subject_kind <> 'unit' ` +
-    'UNION ALL SELECT k.okey, i.rid, i.place, k.time_ms - i.time_ms FROM kept_outcome k ' +
+    'UNION ALL SELECT k.okey, i.rid, i.place, i.time_ms, i.writer, i.sequence, k.time_ms - i.time_ms FROM kept_outcome k ' +
     `JOIN item i ON i.unit = k.subject_id AND i.item_id = ${wanted} WHERE k.subject_kind = 'unit' AND i.time_ms <= k.time_ms`;
   return [
     {
@@ -103,7 +113,7 @@ export function itemSteps(): readonly SqlStep[] {
         `SELECT x.*, coalesce(${id.join(', ')}, ${jsonLabel('x.fields')}) AS item_id FROM (` +
         jsonElements('e.items', {
           table: 'exposure e',
-          columns: ['e.rid', 'e.unit_no', 'e.unit', 'e.time_ms', 'e.first_ms'],
+          columns: ['e.rid', 'e.unit_no', 'e.unit', 'e.time_ms', 'e.first_ms', 'e.writer', 'e.sequence'],
         }) +
         ') x',
     },
@@ -111,7 +121,7 @@ export function itemSteps(): readonly SqlStep[] {
       table: 'item_outcome',
       select:
         'SELECT y.okey, y.rid, y.place, y.delay_ms FROM (' +
-        `SELECT c.*, row_number() OVER (PARTITION BY c.okey ORDER BY c.rid DESC, c.place) AS nth FROM (${candidates}) c` +
+        `SELECT c.*, row_number() OVER (PARTITION BY c.okey ORDER BY c.time_ms DESC, c.writer DESC, c.sequence DESC, c.place) AS nth FROM (${candidates}) c` +
         ') y WHERE y.nth = 1',
     },
   ];

@@ -48,6 +48,38 @@ describe('parseOutcomes', () => {
     expect(record?.subject).toEqual({ kind: 'unit', unit: 'hash of alice' });
   });
 
+  it('reads which row of a batch is meant, beside the id or behind it', () => {
+    const named = (changes: object) => parse({ ...good, ...changes })[0]?.subject;
+    const third = { kind: 'prediction', predictionId: 'p1#3' };
+    for (const changes of [
+      { row: 3 },
+      { predictionId: 'p1#3' },
+      { predictionId: 'p1#03' },
+      { predictionId: 'p1#3', row: 3 },
+    ])
+      expect(named(changes)).toEqual(third);
+    expect(named({ predictionId: 'p#x' })).toEqual({ kind: 'prediction', predictionId: 'p#x' });
+    const { predictionId: _, ...rest } = good;
+    expect([
+      ...faultsOf({ ...good, row: -1 }),
+      ...faultsOf({ ...good, predictionId: 'p1#1000000000' }),
+      ...faultsOf({ ...good, predictionId: 'p1#2', row: 3 }),
+      ...faultsOf({ ...rest, unit: 'u', row: 0 }),
+    ]).toEqual([
+      'outcome.row is -1, must be an integer in [0, 999999999]',
+      'outcome.predictionId is "p1#1000000000", must end in a row of at most 999999999 after its #',
+      'outcome.row is 3, must be 2 as the predictionId says, or missing',
+      'outcome.row is 0, must stand beside a predictionId',
+    ]);
+  });
+
+  it('names the line of a fault where items are lines', () => {
+    const lines = { nowMs, namespace: 'default', hashUnit: (id: string) => id, lines: [4, 9] };
+    expect(() => parseOutcomes([good, { ...good, value: null }], lines)).toThrow(
+      'line 9: value is null, must be a number, text or boolean',
+    );
+  });
+
   it('reads times as ISO 8601 with a zone or as epoch milliseconds', () => {
     const at = (time: unknown) => parse({ ...good, time })[0]?.timeMs;
     expect(at('2023-11-14T22:13:20Z')).toBe(nowMs);

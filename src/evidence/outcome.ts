@@ -12,25 +12,29 @@ export interface ParseOutcomesOptions {
   readonly hashUnit: (id: string) => string;
   /** Most outcomes in one request; default 10,000. */
   readonly maxItems?: number;
+  /** Numbers of the lines the items of a list came from; faults then name the line instead of the place in the list. */
+  readonly lines?: readonly number[];
 }
 
 const limits = { id: 200, type: 100, subject: 512, text: 1_000, attributes: 4_096, depth: 8, issues: 100 } as const;
-const keys = ['id', 'type', 'value', 'time', 'predictionId', 'requestId', 'unit', 'attributes'] as const;
+const keys = ['id', 'type', 'value', 'time', 'predictionId', 'row', 'requestId', 'unit', 'attributes'] as const;
 /** Below this an epoch is read as seconds by mistake: 1973 in milliseconds, the year 5138 in seconds. */
 const earliestMs = 1e11;
 const latestMs = 8.64e15;
+const largestRow = 999_999_999;
 const isoTime = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})$/;
 
 interface Issue {
   readonly place: string;
   readonly text: string;
+  readonly line?: number;
 }
 
 /**
  * The outcome records in a request body: one outcome, a list of them, or `{outcomes: [...]}`.
  *
- * @param body parsed JSON; each outcome is `{id, type, value, time?, predictionId | requestId | unit, attributes?}`,
- *   `time` ISO 8601 with a zone or epoch milliseconds.
+ * @param body parsed JSON; each outcome is `{id, type, value, time?, predictionId | requestId | unit, row?, attributes?}`,
+ *   `time` ISO 8601 with a zone or epoch milliseconds. One row of a batched request is `predictionId` with `row`, or `ID#ROW`.
  * @throws AssayError `outcome-invalid` with every fault in `issues`; then nothing of the body is accepted.
  * @throws AssayError `body-too-large` for more than `maxItems` outcomes.
  */
@@ -44,8 +48,9 @@ export function parseOutcomes(body: unknown, options: ParseOutcomesOptions): rea
   const records: OutcomeRecord[] = [];
   if (items.length === 0) issues.push({ place: 'outcomes', text: 'outcomes is empty, must hold at least one outcome' });
   for (const [index, item] of items.entries()) {
-    const place = isSingle ? 'outcome' : `outcomes[${index}]`;
-    const record = parseOutcome(item, { place, issues, options });
+    const line = options.lines?.[index];
+    const place = line !== undefined ? `line ${line}` : isSingle ? 'outcome' : `outcomes[${index}]`;
+    const record = parseOutcome(item, { place, line, issues, options });
     if (record !== undefined) records.push(record);
   }
   if (issues.length > 0) {
@@ -65,27 +70,26 @@ function listOf(body: unknown): { readonly items: readonly unknown[]; readonly i
 
 interface Place {
   readonly place: string;
+  readonly line: number | undefined;
   readonly issues: Issue[];
   readonly options: ParseOutcomesOptions;
 }
 
 function parseOutcome(item: unknown, at: Place): OutcomeRecord | undefined {
-  const { place, issues, options } = at;
+  const { place, line, issues, options } = at;
+  const tell = (where: string, text: string): void => {
+    issues.push({ place: where, text: `${where} ${text}`, ...(line === undefined ? {} : { line }) });
+  };
+  const memberOf = (name: string): string => (line === undefined ? `${place}.${name}` : `${place}: ${name}`);
   if (!isObject(item)) {
-    issues.push({ place, text: `${place} is ${show(item)}, must be an object` });
+    tell(place, `is ${show(item)}, must be an object`);
     return undefined;
   }
   const before = issues.length;
-  const fault = (name: string, rule: string): void => {
-    const where = `${place}.${name}`;
-    issues.push({ place: where, text: `${where} is ${show(item[name])}, ${rule}` });
-  };
+  const fault = (name: string, rule: string): void => tell(memberOf(name), `is ${show(item[name])}, ${rule}`);
   for (const name of Object.keys(item)) {
     if (!(keys as readonly string[]).includes(name)) {
-      issues.push({
-        place: `${place}.${name}`,
-        text: `${place}.${name} is unknown, must be one of: ${keys.join(', ')}`,
-      });
+      tell(memberOf(name), `is unknown, must be one of: ${keys.join(', ')}`);
     }
   }
   if (!isText(item.id, limits.id)) fault('id', `must be a text of 1 to ${limits.id} characters`);
@@ -101,7 +105,7 @@ function parseOutcome(item: unknown, at: Place): OutcomeRecord | undefined {
   }
   const timeMs = parseTime(item.time, options.nowMs);
   if (typeof timeMs === 'string') fault('time', timeMs);
-  const subject = parseSubject(item, at, fault);
+  const subject = parseSubject(item, options, { fault, tell: (text) => tell(place, text) });
   const attributes = item.attributes === undefined ? {} : item.attributes;
   const wrong = attributesFault(attributes);
   if (wrong !== undefined) fault('attributes', wrong);
@@ -121,14 +125,14 @@ function parseOutcome(item: unknown, at: Place): OutcomeRecord | undefined {
 
 function parseSubject(
   item: Readonly<Record<string, unknown>>,
-  { place, issues, options }: Place,
-  fault: (name: string, rule: string) => void,
+  options: ParseOutcomesOptions,
+  { fault, tell }: { readonly fault: (name: string, rule: string) => void; readonly tell: (text: string) => void },
 ): OutcomeSubject | undefined {
   const given = (['predictionId', 'requestId', 'unit'] as const).filter((name) => item[name] !== undefined);
   const [name] = given;
   if (name === undefined || given.length > 1) {
     const found = name === undefined ? 'none of them' : given.join(' and ');
-    issues.push({ place, text: `${place} has ${found}, must have exactly one of: predictionId, requestId, unit` });
+    tell(`has ${found}, must have exactly one of: predictionId, requestId, unit`);
     return undefined;
   }
   const id = item[name];
@@ -136,9 +140,38 @@ function parseSubject(
     fault(name, `must be a text of 1 to ${limits.subject} characters`);
     return undefined;
   }
-  if (name === 'predictionId') return { kind: 'prediction', predictionId: id };
+  const { row } = item;
+  if (row !== undefined && name !== 'predictionId') {
+    fault('row', 'must stand beside a predictionId');
+    return undefined;
+  }
+  if (name === 'predictionId') return parsePrediction(id, row, fault);
   if (name === 'requestId') return { kind: 'request', requestId: id };
   return { kind: 'unit', unit: options.hashUnit(id) };
+}
+
+function parsePrediction(
+  id: string,
+  row: unknown,
+  fault: (name: string, rule: string) => void,
+): OutcomeSubject | undefined {
+  const [, named, digits] = /^(.+)#(\d+)$/.exec(id) ?? [];
+  if (Number(digits ?? 0) > largestRow) {
+    fault('predictionId', `must end in a row of at most ${largestRow} after its #`);
+    return undefined;
+  }
+  if (row === undefined) {
+    return { kind: 'prediction', predictionId: digits === undefined ? id : `${named}#${Number(digits)}` };
+  }
+  if (typeof row !== 'number' || !Number.isInteger(row) || row < 0 || row > largestRow) {
+    fault('row', `must be an integer in [0, ${largestRow}]`);
+    return undefined;
+  }
+  if (digits !== undefined && Number(digits) !== row) {
+    fault('row', `must be ${Number(digits)} as the predictionId says, or missing`);
+    return undefined;
+  }
+  return { kind: 'prediction', predictionId: `${named ?? id}#${row}` };
 }
 
 /** Epoch milliseconds, or the rule that was broken. */

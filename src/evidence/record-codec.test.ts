@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { LogRecord } from './record.ts';
+import type { LogRecord, NewRecord } from './record.ts';
 import { decodeRecord, encodeRecord } from './record-codec.ts';
 
 const attempt = { variant: 'a', status: 200, latencyMs: 1.5, error: null };
@@ -68,7 +68,8 @@ const records: readonly LogRecord[] = [
 
 describe('the record codec', () => {
   it.each(records.map((record) => [record.kind, record] as const))('gives a %s back as it was', (_, record) => {
-    const line = encodeRecord(record);
+    const { v, writer, sequence, ...fields } = record;
+    const line = encodeRecord(fields as NewRecord, { v, writer, sequence });
     expect(line).not.toContain('\n');
     expect(decodeRecord(JSON.parse(line))).toEqual({ kind: 'record', record });
   });

@@ -107,6 +107,7 @@ export interface MirrorRecord {
 
 /** What an outcome belongs to: exactly one of the three. */
 export type OutcomeSubject =
+  /** `ID`, or `ID#ROW` for one row of a batched request. */
   | { readonly kind: 'prediction'; readonly predictionId: string }
   | { readonly kind: 'request'; readonly requestId: string }
   /** Keyed hash of the unit id. */

@@ -29,7 +29,7 @@ export function jsonMember(column: string, name: string): string {
 /** A JSON number or boolean as DOUBLE; NULL for anything else. */
 export function jsonNumber(json: string): string {
   return (
-    `(CASE json_type(${json}) WHEN 'BOOLEAN' THEN CAST(${json} = CAST('true' AS JSON) AS DOUBLE) ` +
+    `(CASE json_type(${json}) WHEN 'BOOLEAN' THEN CAST(CAST(${json} = CAST('true' AS JSON) AS INTEGER) AS DOUBLE) ` +
     `WHEN 'VARCHAR' THEN NULL WHEN 'OBJECT' THEN NULL WHEN 'ARRAY' THEN NULL WHEN 'NULL' THEN NULL ` +
     `ELSE try_cast(${json} AS DOUBLE) END)`
   );
@@ -74,7 +74,7 @@ const rankNoise = 1e-9;
 
 /** Rank, from 1, of the quantile at `share` (SQL) among `count` (SQL) rows: the inverse of the empirical distribution. */
 export function rankOf(share: string, count: string): string {
-  return `greatest(1, least(${count}, CAST(ceil((${share}) * ${count} - ${double(rankNoise)}) AS BIGINT)))`;
+  return `CAST(greatest(1, least(${count}, ceil((${share}) * ${count} - ${double(rankNoise)}))) AS BIGINT)`;
 }
 
 /** A list of `name: SQL` as columns of type DOUBLE. */

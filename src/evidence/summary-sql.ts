@@ -14,11 +14,11 @@ import {
   unitMetricStep,
   unitsSql,
 } from './aggregate-sql.ts';
-import { exposureStep, firstExposureStep, namesToCapture } from './exposure-sql.ts';
+import { exposureStep, firstExposureStep, namesToCapture, unitKeySql } from './exposure-sql.ts';
 import { type HealthQuery, healthQueries } from './health-sql.ts';
 import { type PreparedMetric, predictionRowsSql, prepareMetrics, type RowOptions } from './metric-sql.ts';
-import { arrivalsStep, itemSteps, outcomeSteps, unitOutcomeStep } from './outcome-sql.ts';
-import type { AnalysisPlan } from './plan.ts';
+import { arrivalsStep, itemSteps, keptOutcomeSql, outcomeSteps, unitOutcomeStep } from './outcome-sql.ts';
+import { type AnalysisPlan, isRequestUnit } from './plan.ts';
 import { isByAge, scopeSteps, scopesSql, seriesWidthStep } from './scope-sql.ts';
 import { ageBand } from './segment.ts';
 import type { SqlStep } from './sql-text.ts';
@@ -41,11 +41,38 @@ export type SummaryQuery =
   | `calibrated${number}`
   | HealthQuery;
 
-/** Steps make temporary tables; queries read them. */
-export interface SummarySql {
-  readonly steps: readonly SqlStep[];
-  readonly queries: Readonly<Partial<Record<SummaryQuery, string>>>;
+/** A derived table, and what changes it. */
+export interface SummaryStep extends SqlStep {
+  /**
+   * `units`: a unit's rows are made from the records of this unit alone, so they can be made again for some units.
+   * `outcomes`: likewise by outcome id. `whole`: from all units together.
+   */
+  readonly over: 'units' | 'outcomes' | 'whole';
+  /** The columns (`*`: all) that queries and steps over the whole read. Absent where none do. */
+  readonly kept?: string;
 }
+
+/** Steps make tables; queries read them. */
+export interface SummarySql {
+  readonly steps: readonly SummaryStep[];
+  readonly queries: Readonly<Partial<Record<SummaryQuery, string>>>;
+  /** What tells which units must be made again after new records came or time went by. */
+  readonly renewal: {
+    /** Names the unit of a row `p` of `prediction`. */
+    readonly unitKey: string;
+    /** Select of table `kept_outcome` from the raw outcomes given, as `o`. */
+    readonly keptOutcome: (from: string) => string;
+    /** Values count once this time has passed since their prediction, or since their unit's first. */
+    readonly windows: readonly { readonly since: 'time_ms' | 'first_ms'; readonly windowMs: number }[];
+    /** Units with a prediction, request or user in common share outcomes, so they are made again together. */
+    readonly isShared: boolean;
+    /** Predictions of other experiments count too: they say since when a unit is known. */
+    readonly readsOthers: boolean;
+  };
+}
+
+const exposureColumns =
+  'rid, unit_no, first_ms, time_ms, row_index, variant, served, failed, caller_failed, fallback, attempt_ms, caller_ms';
 
 /**
  * The SQL of a plan over the raw tables `prediction`, `prediction_end` and `outcome`: (a) first exposures, (b) values per
@@ -58,18 +85,25 @@ export function summarySql(plan: AnalysisPlan): SummarySql {
   const captured = namesToCapture(plan, metrics);
   const byAge = isByAge(plan);
   const hasItems = metrics.some(({ readsItems }) => readsItems);
-  const steps: SqlStep[] = [
-    exposureStep(plan, { captured, items: hasItems }),
-    firstExposureStep(plan),
-    ...scopeSteps(plan),
-    ...outcomeSteps(plan),
-    ...(hasItems ? itemSteps() : []),
-    seriesWidthStep(),
+  const [keptOutcome, matched] = outcomeSteps(plan);
+  const [item, itemOutcome] = itemSteps();
+  const steps: SummaryStep[] = [
+    { ...exposureStep(plan, { captured, items: hasItems }), over: 'units', kept: exposureColumns },
+    { ...firstExposureStep(plan), over: 'units', kept: '*' },
+    { ...keptOutcome, over: 'outcomes', kept: '*' },
+    { ...matched, over: 'units', kept: '*' },
+    ...(hasItems
+      ? ([
+          { ...item, over: 'units' },
+          { ...itemOutcome, over: 'units', kept: '*' },
+        ] as const)
+      : []),
   ];
   const everyType = [...new Set(metrics.flatMap((each) => (each.form.kind === 'unit' ? each.everyType : [])))];
-  if (everyType.length > 0) steps.push(unitOutcomeStep(plan, everyType));
+  if (everyType.length > 0) steps.push({ ...unitOutcomeStep(plan, everyType), over: 'units' });
   const arrivals = arrivalTables(metrics);
-  for (const [windowMs, { table, types }] of arrivals) steps.push(arrivalsStep(table, { windowMs, types }));
+  for (const [windowMs, { table, types }] of arrivals)
+    steps.push({ ...arrivalsStep(table, { windowMs, types }), over: 'units' });
   const rowsOf = (prepared: PreparedMetric): string => {
     const { form, lastTypes, metric } = prepared;
     const options: RowOptions = {
@@ -94,38 +128,61 @@ export function summarySql(plan: AnalysisPlan): SummarySql {
     series: seriesSql(),
     ...healthQueries(plan, metrics),
   };
-  const moments: MetricRows[] = [];
-  const capped: { index: number; table: string; bound: string }[] = [];
+  const plain: MetricRows[] = [];
+  const capped: (MetricRows & { readonly table: string; readonly bound: string })[] = [];
+  const bounds: SummaryStep[] = [];
   for (const prepared of metrics) {
     const { index, metric, form } = prepared;
     const { definition, cap } = metric;
     if (definition.kind === 'quantile') {
-      steps.push({ table: `row${index}`, select: rowsOf(prepared) });
+      steps.push({ table: `row${index}`, select: rowsOf(prepared), over: 'units', kept: '*' });
       queries[`quantile${index}`] = quantileSql(`row${index}`, definition.q);
       continue;
     }
     if (definition.kind === 'calibration') {
-      steps.push({ table: `row${index}`, select: rowsOf(prepared) });
+      steps.push({ table: `row${index}`, select: rowsOf(prepared), over: 'units', kept: '*' });
       queries[`calibration${index}`] = calibrationSql(`row${index}`, definition.bins);
       queries[`calibrated${index}`] = rowUnitsSql(`row${index}`);
       continue;
     }
-    let rows = rowsOf(prepared);
-    if (cap !== undefined) {
-      const place = { index, table: `row${index}`, bound: `bound${index}` };
-      steps.push({ table: place.table, select: rows }, boundStep(place.bound, place.table, cap));
-      capped.push(place);
-      rows = cappedRowsSql(place.table, place.bound);
-    }
     const isTotal = form.kind === 'unit' && form.denominator !== undefined;
-    moments.push({ index, rows, isTotal, byAge: byAge && form.kind !== 'unit' });
+    const shape = { index, isTotal, byAge: byAge && form.kind !== 'unit' };
+    if (cap === undefined) {
+      plain.push({ ...shape, rows: rowsOf(prepared) });
+      continue;
+    }
+    const place = { index, table: `row${index}`, bound: `bound${index}` };
+    steps.push({ table: place.table, select: rowsOf(prepared), over: 'units', kept: '*' });
+    bounds.push({ ...boundStep(place.bound, place.table, cap), over: 'whole' });
+    capped.push({ ...place, ...shape, rows: cappedRowsSql(place.table, place.bound) });
   }
-  steps.push(unitMetricStep(moments));
-  if (withCovariates) steps.push({ table: 'unit_covariate', select: covariates.join(' UNION ALL ') });
+  const values = unitMetricStep(plain);
+  // Where values end depends on all of them.
+  if (capped.length === 0) steps.push({ ...values, over: 'units', kept: '*' });
+  else steps.push({ table: 'unit_value', select: values.select, over: 'units', kept: '*' });
+  if (withCovariates)
+    steps.push({ table: 'unit_covariate', select: covariates.join(' UNION ALL '), over: 'units', kept: '*' });
+  for (const step of [...scopeSteps(plan), seriesWidthStep()]) steps.push({ ...step, over: 'whole' });
+  steps.push(...bounds);
+  if (capped.length > 0) {
+    const { table, select } = unitMetricStep(capped);
+    steps.push({ table, select: `SELECT v.* FROM unit_value v UNION ALL ${select}`, over: 'whole' });
+  }
   if (capped.length > 0) queries.caps = capsSql(capped);
+  const moments = [...plain, ...capped].sort((a, b) => a.index - b.index);
   const linear = moments.filter(({ index }) => metrics[index]?.metric.definition.kind !== 'rmse');
   if (linear.length > 0) queries.joint = jointSql(linear.map(({ index }) => index));
-  return { steps, queries };
+  return {
+    steps,
+    queries,
+    renewal: {
+      unitKey: unitKeySql(plan),
+      keptOutcome: (from) => keptOutcomeSql(plan, from),
+      windows: windowsOf(metrics),
+      isShared: isRequestUnit(plan) || hasItems,
+      readsOthers: experiment.segments.some((name) => name === 'new_unit' || name === 'first_seen'),
+    },
+  };
 }
 
 /** By window: the outcome types that metrics of this window read. */
@@ -138,4 +195,17 @@ function arrivalTables(
     types.set(metric.windowMs, new Set([...(types.get(metric.windowMs) ?? []), ...lastTypes]));
   }
   return new Map([...types].map(([windowMs, set], place) => [windowMs, { table: `arrival${place}`, types: [...set] }]));
+}
+
+/** The windows that values wait for. */
+function windowsOf(metrics: readonly PreparedMetric[]): SummarySql['renewal']['windows'] {
+  const waiting = metrics.filter(({ form, lastTypes }) => form.kind !== 'prediction' || lastTypes.length > 0);
+  const windows = waiting.map(
+    ({ form, metric }) =>
+      ({ since: form.kind === 'unit' ? 'first_ms' : 'time_ms', windowMs: metric.windowMs }) as const,
+  );
+  return windows.filter(
+    (each, place) =>
+      windows.findIndex(({ since, windowMs }) => since === each.since && windowMs === each.windowMs) === place,
+  );
 }

@@ -169,6 +169,8 @@ export interface EvidenceHealth {
   readonly variantServed?: ClaimCount;
   /** Writers that ended without closing: each may miss up to 5 ms of predictions. */
   readonly uncleanShutdowns: number;
+  /** Epoch milliseconds; what came later is not in yet. Absent when all is. */
+  readonly asOfMs?: number;
   /** Predictions of this experiment that are gone because evidence is kept for a limited time; absent when none are. */
   readonly expired?: number;
 }

@@ -2,6 +2,7 @@
 import { compileToSql, type Expression, type SqlName } from '../expression/index.ts';
 import {
   covariateOf,
+  isOfRequest,
   type MetricForm,
   type PreparedMetric,
   type RowOptions,
@@ -47,7 +48,9 @@ function totalsSql({ source, reduce, expression, filter, span }: UnitPart, captu
         resolve,
         unit: 'e.unit_no',
         from: 'exposure e',
-        where: within('(e.time_ms - e.first_ms)'),
+        where:
+          within('(e.time_ms - e.first_ms)') +
+          (isOfRequest([expression, filter].filter((each) => each !== undefined)) ? ' AND e.row_index = 0' : ''),
       });
     }
     case 'item': {

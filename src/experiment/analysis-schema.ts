@@ -1,7 +1,7 @@
 // How does the experiment file say what differences are worth, and what follows from them?
 import { z } from 'zod';
 import type { Decision, Experiment, Ramp, ValueModel } from './experiment.ts';
-import { closed, duration, oneOf, text, wordName } from './schema-parts.ts';
+import { closed, duration, integer, oneOf, text, wordName } from './schema-parts.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -60,12 +60,24 @@ export const decisionSchema: z.ZodType<Decision> = closed(
       .max(0.5, { error: 'a number in (0, 0.5]' })
       .default(0.05)
       .describe('Two-sided significance level'),
+    method: oneOf(['sequential', 'group-sequential', 'fixed'])
+      .optional()
+      .describe('How criteria are decided; default sequential, valid however often one looks'),
+    correction: oneOf(['holm', 'bh', 'none'])
+      .optional()
+      .describe('How comparisons of many metrics, candidates and segments are judged together; default holm'),
   },
-  'a mapping with primary, secondary, guardrails, levels, minDuration, maxDuration, onBreach, onShip, alpha',
-).transform(({ minDuration, maxDuration, ...rest }, context): Decision => {
+  'a mapping with primary, secondary, guardrails, levels, minDuration, maxDuration, onBreach, onShip, alpha, method, correction',
+).transform(({ minDuration, maxDuration, method, correction, ...rest }, context): Decision => {
   if (minDuration > maxDuration)
     context.addIssue({ code: 'custom', path: ['minDuration'], message: 'at most maxDuration' });
-  return { ...rest, minDurationMs: minDuration, maxDurationMs: maxDuration };
+  return {
+    ...rest,
+    minDurationMs: minDuration,
+    maxDurationMs: maxDuration,
+    ...(method === undefined ? {} : { method }),
+    ...(correction === undefined ? {} : { correction }),
+  };
 });
 
 const stepRule = 'a list of 1 to 50 rising shares in (0, 1]';
@@ -100,10 +112,11 @@ export const planSchema: z.ZodType<Experiment['plan']> = closed(
       .gt(0, { error: 'a number > 0' })
       .optional()
       .describe('Expected traffic'),
+    units: integer(100, 1_000_000_000).optional().describe('Units of control and one candidate together to plan for'),
   },
-  'a mapping with requestsPerDay',
+  'a mapping with requestsPerDay, units',
 )
   .default({})
   .transform((plan): Experiment['plan'] =>
-    plan.requestsPerDay === undefined ? {} : { requestsPerDay: plan.requestsPerDay },
+    Object.fromEntries(Object.entries(plan).filter(([, value]) => value !== undefined)),
   );

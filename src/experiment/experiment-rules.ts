@@ -1,5 +1,5 @@
 // What does one key of an experiment file mean for another? Looks at every sound part, even of a file that has faults elsewhere.
-import { linearForm, splitCriterion } from '../expression/index.ts';
+import { namesIn, splitCriterion } from '../expression/index.ts';
 import { builtInFields, type Capture, openAiFields } from './experiment.ts';
 import { type SpecForm, specParts } from './experiment-schema.ts';
 import { expressionFault, expressionFaults, recordType, reservedWords } from './expression-faults.ts';
@@ -48,6 +48,13 @@ function* variantFaults({ variants }: SoundParts): Iterable<Fault> {
         value: name,
         rule: 'unlike the names of the variants before it',
       });
+  const speaksGrpc = variants.some(({ upstream }) => upstream.grpcUrl !== undefined);
+  for (const [index, { upstream }] of variants.entries())
+    if (speaksGrpc && upstream.grpcUrl === undefined)
+      yield faultAt(
+        ['spec', 'variants', index, 'upstream', 'grpcUrl'],
+        'is missing, must be given because another variant names one: a call by gRPC may be assigned to any of them',
+      );
   if (variants.every((variant) => variant.weight === 0))
     yield faultAt(['spec', 'variants'], 'have weights that are all 0, at least one must be > 0');
 }
@@ -141,10 +148,7 @@ function* criterionFaults({ decision, metrics, value }: SoundParts): Iterable<Fa
         yield expressionFault(path, { text, message: criterion.message });
         continue;
       }
-      const sides = [criterion.left, criterion.right].map((side) => linearForm(side, (word) => known.includes(word)));
-      const crooked = sides.find((side) => side.kind === 'not-linear');
-      if (crooked !== undefined) yield expressionFault(path, { text, message: crooked.message });
-      else if (sides.every((side) => side.kind === 'linear' && Object.keys(side.coefficients).length === 0))
+      if (namesIn(parsed).length === 0)
         yield expressionFault(path, { text, message: 'a criterion must name a metric' });
     }
 }

@@ -146,6 +146,10 @@ export interface Decision {
   readonly onShip: 'promote' | 'notify' | 'hold';
   /** Two-sided significance level of intervals and tests. */
   readonly alpha: number;
+  /** How criteria are decided; absent: sequential, valid however often one looks. */
+  readonly method?: 'sequential' | 'group-sequential' | 'fixed';
+  /** How the comparisons of many metrics, candidates and segments are judged together; absent: holm. */
+  readonly correction?: 'holm' | 'bh' | 'none';
 }
 
 export interface Ramp {
@@ -181,7 +185,8 @@ export interface Experiment {
   readonly value?: ValueModel;
   readonly decision: Decision;
   readonly ramp?: Ramp;
-  readonly plan: { readonly requestsPerDay?: number };
+  /** `units`: planned units of control and one candidate together; sequences are tightest there, group-sequential plans end there. */
+  readonly plan: { readonly requestsPerDay?: number; readonly units?: number };
   /** Names of captured context, or of `builtInSegments`, by which the report is split. */
   readonly segments: readonly string[];
   /** Expressions over the record; predictions for which one is true are left out of the analysis. */

@@ -34,7 +34,7 @@ describe('an upstream', () => {
       'url: "https://m.example/base/", model: m, grpcUrl: "https://m.example:8001/", ' +
         'headersFrom: {Authorization: {env: TOKEN, prefix: "Bearer "}, x-api-key: {file: /run/key}}, ' +
         'tls: {caFile: ca.pem, certFile: c.pem, keyFile: k.pem}',
-    );
+    ).replace('"http://127.0.0.1:1"', '"http://127.0.0.1:1", model: m, grpcUrl: "http://127.0.0.1:2"');
     expect(candidateOf(text).upstream).toEqual({
       url: 'https://m.example/base',
       protocol: 'oip',
@@ -128,6 +128,13 @@ describe('an upstream', () => {
       `${place}.tls.${other} is missing, must be the path of a PEM file, because ${key} is given`,
     );
   });
+});
+
+test('an address for gRPC stands at every variant or at none', () => {
+  expect(faultOf(upstream('url: "http://b", model: m, grpcUrl: "http://b:8001"'))).toBe(
+    'spec.variants[0].upstream.grpcUrl is missing, must be given because another variant names one: ' +
+      'a call by gRPC may be assigned to any of them',
+  );
 });
 
 describe('what a variant sets', () => {

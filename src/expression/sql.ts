@@ -44,7 +44,7 @@ export function compileToSql(expression: Expression, options: SqlOptions): strin
       case 'not':
       case 'logic':
       case 'comparison':
-        return `CAST(${truth(node)} AS DOUBLE)`;
+        return ofTruth(truth(node));
       case 'call':
         return call(node);
     }
@@ -82,7 +82,7 @@ export function compileToSql(expression: Expression, options: SqlOptions): strin
         return `(${sign}${filtered(`greatest(${numbers.join(', ')})`, 'isfinite(v)')})`;
       }
       case 'exists':
-        return `CAST(${exists(first!)} AS DOUBLE)`;
+        return ofTruth(exists(first!));
       case 'default':
         switch (staticType(node)) {
           case 'number':
@@ -153,6 +153,8 @@ export function compileToSql(expression: Expression, options: SqlOptions): strin
 }
 
 const missing = 'CAST(NULL AS DOUBLE)';
+// By way of an integer, because not every engine makes a double of a truth value.
+const ofTruth = (sql: string): string => `CAST(CAST(${sql} AS INTEGER) AS DOUBLE)`;
 const nan = "CAST('NaN' AS DOUBLE)";
 
 // The value, or NULL where the test fails. CASE and nullif() would need the value twice (DuckDB expands nullif into a

@@ -62,17 +62,21 @@ export function admit(
       observer.count('unit_id_duplicate', labels);
       warning ??= 'the key of the unit id stands twice in the body, so the control answers';
     }
-    let choice: Pick<Admission, 'assigned' | 'reason' | 'propensity'> = { ...drawn, assigned: drawnVariant };
+    let assigned = drawnVariant;
+    let { reason, propensity }: Pick<Admission, 'reason' | 'propensity'> = drawn;
     const held = heldRoute(request.headers, experiment.routed);
     if (held.kind === 'held' && (drawn.reason === 'split' || drawn.reason === 'no-unit')) {
       // A unit whose hash says the same is a split as before; anything else was chosen by the caller, not by the draw.
       const isSplit = drawn.reason === 'split' && id !== null && held.variant === drawnVariant;
-      if (!isSplit) choice = { assigned: held.variant, reason: 'sticky', propensity: 1 };
+      if (!isSplit) {
+        assigned = held.variant;
+        reason = 'sticky';
+        propensity = 1;
+      }
     } else if (held.kind !== 'none' && drawn.reason !== 'forced') {
       observer.count('route_token_stale', labels);
       warning ??= `the route of ${routeTokenHeader} is no longer there, so the variant was chosen anew`;
     }
-    const { assigned, reason, propensity } = choice;
     // A request that is its own unit beside units with ids gets a key of its own; where all are, the prediction id is the key.
     const ownUnit = unitId.kind === 'request' && !assignment.byRequest;
     const key = id ?? (ownUnit ? options.predictionId : null);

@@ -2,13 +2,12 @@
 import type { Socket } from 'node:net';
 import type { CallerHandler } from './caller.ts';
 import { type ExchangeHead, type ExchangeLine, FastExchange } from './fast-exchange.ts';
-import { refuseCoding } from './http-head.ts';
-import type { HttpParseError, HttpParser, HttpParsing, OnHead } from './http-parser.ts';
+import type { ParsedConnection } from './fast-parsing.ts';
+import type { HttpParseError, HttpParser } from './http-parser.ts';
 
 /** What all connections of a front share. */
 export interface ConnectionDesk {
   readonly handle: CallerHandler;
-  readonly parsing: HttpParsing;
   readonly keepAliveLines: string;
   /** Turns of the timeout check since the start, and how many of them each wait may take. */
   readonly turns: {
@@ -48,11 +47,10 @@ function statusOf(fault: HttpParseError): number {
 }
 
 /** One connection. */
-export class FastConnection implements ExchangeLine {
+export class FastConnection implements ExchangeLine, ParsedConnection {
   readonly #desk: ConnectionDesk;
   readonly #socket: Socket;
   #parser: HttpParser | null;
-  /** Header fields of a head that comes in parts. */
   parts: string[] | null = null;
   partsTarget = '';
   /** Being received; may already be the one that is answered. */
@@ -189,8 +187,9 @@ export class FastConnection implements ExchangeLine {
   }
 
   /** Called by the parser. */
-  head(exchange: FastExchange): void {
+  head(head: ExchangeHead): void {
     if (this.#refusal !== null) return;
+    const exchange = new FastExchange(this, head);
     this.#incoming = exchange;
     if (this.#current === null && this.#waiting.length === 0) this.#current = exchange;
     else this.#waiting.push(exchange);
@@ -333,96 +332,3 @@ export class FastConnection implements ExchangeLine {
 }
 
 const ignore = (): void => {};
-
-/** The callbacks of every parser of a front; their `this` is the parser. */
-export function parserCallbacks(parsing: HttpParsing): {
-  readonly onHeaders: (this: HttpParser, headers: string[], target: string) => void;
-  readonly onHead: OnHead;
-  readonly onBody: (this: HttpParser, chunk: Buffer) => void;
-  readonly onMessage: (this: HttpParser) => void;
-} {
-  const { methods } = parsing;
-  return {
-    onHeaders(headers, target) {
-      const connection = this.owner as FastConnection;
-      // Trailers come here as well, after the head; they are dropped.
-      if (connection.isReceiving) return;
-      connection.parts = connection.parts === null ? headers : connection.parts.concat(headers);
-      connection.partsTarget += target;
-    },
-    onHead(major, minor, whole, number, wholeTarget, _status, _text, _asksUpgrade, keepsAlive) {
-      const connection = this.owner as FastConnection;
-      let headers = whole;
-      let target = wholeTarget;
-      if (headers === undefined || headers === null) {
-        headers = connection.parts ?? [];
-        target = connection.partsTarget;
-        connection.parts = null;
-        connection.partsTarget = '';
-      }
-      const method = methods[number ?? -1];
-      const isHttp10 = minor === 0;
-      if (major !== 1 || minor > 1) connection.refuseHead(505);
-      else if (method === undefined || target === undefined) connection.refuseHead(400);
-      else {
-        const head: ExchangeHead & HeadToRead = {
-          method,
-          target,
-          headers,
-          isHttp10,
-          keepsAlive,
-          bodyBytes: 0,
-          expectsContinue: false,
-        };
-        const refusal = readFields(head);
-        if (refusal === null) connection.head(new FastExchange(connection, head));
-        else connection.refuseHead(refusal);
-      }
-      return 0;
-    },
-    onBody(chunk) {
-      (this.owner as FastConnection).body(chunk);
-    },
-    onMessage() {
-      (this.owner as FastConnection).message();
-    },
-  };
-}
-
-/** A head before its fields have been looked at. */
-interface HeadToRead {
-  readonly headers: readonly string[];
-  readonly isHttp10: boolean;
-  /** Bytes; null with the chunked coding. */
-  bodyBytes: number | null;
-  expectsContinue: boolean;
-}
-
-/** Writes down what the fields say about the body; the status to refuse with, or null. llhttp has checked the framing itself. */
-function readFields(head: HeadToRead): number | null {
-  const { headers, isHttp10 } = head;
-  let refusal: number | null = null;
-  let hasHost = isHttp10;
-  for (let at = 0; at < headers.length; at += 2) {
-    const name = headers[at]!;
-    switch (name.length) {
-      case 4:
-        if (!hasHost && name.toLowerCase() === 'host') hasHost = true;
-        break;
-      case 6:
-        if (name.toLowerCase() !== 'expect' || isHttp10) break;
-        if (headers[at + 1]!.toLowerCase() !== '100-continue') refusal ??= 417;
-        head.expectsContinue = true;
-        break;
-      case 14:
-        if (name.toLowerCase() === 'content-length') head.bodyBytes = Number(headers[at + 1]);
-        break;
-      case 17:
-        if (name.toLowerCase() !== 'transfer-encoding') break;
-        refusal ??= refuseCoding(headers[at + 1]!, isHttp10);
-        head.bodyBytes = null;
-        break;
-    }
-  }
-  return refusal ?? (hasHost ? null : 400);
-}

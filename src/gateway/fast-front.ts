@@ -1,7 +1,8 @@
-// How does the gateway listen at half the cost of node:http? node:net with Node's own llhttp, for cleartext HTTP/1.1; all else is the default front's.
+// How does the gateway listen at less cost than node:http? node:net with Node's own llhttp, for cleartext HTTP/1.1; all else is the default front's.
 import { createServer } from 'node:net';
 import type { CallerHandler } from './caller.ts';
-import { type ConnectionDesk, FastConnection, parserCallbacks } from './fast-connection.ts';
+import { type ConnectionDesk, FastConnection } from './fast-connection.ts';
+import { parserCallbacks } from './fast-parsing.ts';
 import { type Front, type FrontOptions, frontLimits } from './front.ts';
 import { type HttpParser, loadHttpParsing } from './http-parser.ts';
 import { createNodeFront } from './node-front.ts';
@@ -23,7 +24,6 @@ export function createFastFront(handle: CallerHandler, options: FrontOptions = {
 
   const desk: ConnectionDesk = {
     handle,
-    parsing,
     keepAliveLines: `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}\r\n`,
     turns: {
       now: 0,

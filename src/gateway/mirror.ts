@@ -2,6 +2,7 @@
 import type { MirrorRecord, Observer } from '../evidence/index.ts';
 import type { Variant } from '../experiment/index.ts';
 import { findBatch, maxBatchRows } from './batch-rows.ts';
+import type { CapturedReply } from './capture.ts';
 import { createJsonBody } from './json-body.ts';
 import type { OpenAiCalls } from './openai-request.ts';
 import type { Upstream } from './ports.ts';
@@ -70,8 +71,8 @@ interface Lane {
   /** Always the same object: an observer may know it again. */
   readonly labels: { readonly experiment: string };
   readonly queue: Copy[];
-  /** One way to give up for every copy under way. */
-  readonly underWay: Set<() => void>;
+  /** One way to give up for every copy under way. A list, for a Set that gains and loses an entry per copy keeps dead ones alive. */
+  readonly underWay: (() => void)[];
   heldBytes: number;
   isWoken: boolean;
 }
@@ -87,7 +88,7 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
     const key = `${routed.namespace}/${routed.name}`;
     let lane = lanes.get(key);
     if (lane === undefined) {
-      lane = { labels: { experiment: routed.name }, queue: [], underWay: new Set(), heldBytes: 0, isWoken: false };
+      lane = { labels: { experiment: routed.name }, queue: [], underWay: [], heldBytes: 0, isWoken: false };
       lanes.set(key, lane);
     }
     return lane;
@@ -105,7 +106,7 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
 
   const settleIdle = (): void => {
     if (onIdle === null) return;
-    for (const { queue, underWay } of lanes.values()) if (queue.length > 0 || underWay.size > 0) return;
+    for (const { queue, underWay } of lanes.values()) if (queue.length > 0 || underWay.length > 0) return;
     onIdle();
   };
 
@@ -116,7 +117,7 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
     setImmediate(() => {
       lane.isWoken = false;
       if (isPressed()) dropQueue(lane, 'overload');
-      while (lane.underWay.size < maxInFlight) {
+      while (lane.underWay.length < maxInFlight) {
         const copy = lane.queue.shift();
         if (copy === undefined) return;
         observer.count('mirror_sent', lane.labels);
@@ -134,12 +135,12 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
       end('aborted');
       attempt.handle?.abort();
     };
-    lane.underWay.add(giveUp);
+    lane.underWay.push(giveUp);
 
     const end = (error: string | null): void => {
       if (attempt.isSettled) return;
       attempt.isSettled = true;
-      lane.underWay.delete(giveUp);
+      lane.underWay.splice(lane.underWay.indexOf(giveUp), 1);
       if (error === null && attempt.call?.isRefusal(attempt.status ?? 502)) {
         send(lane, copy, true);
         return;
@@ -224,7 +225,7 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
       let inFlight = 0;
       for (const lane of lanes.values()) {
         queued += lane.queue.length;
-        inFlight += lane.underWay.size;
+        inFlight += lane.underWay.length;
       }
       return { queued, inFlight };
     },
@@ -267,21 +268,25 @@ function mirrorRecords(
   const reply = isCapturable && body !== null ? { headers, body: createJsonBody(headers, body) } : null;
   const missing = (capture: string): void =>
     observer.count('capture_missing', { experiment: routed.name, capture, mirror: 'yes' });
-  const shared = {
+  const recordOf = (row: number, { prediction, captured }: CapturedReply): MirrorRecord => ({
     kind: 'mirror',
     timeMs: attempt.startedMs,
     namespace: routed.namespace,
     experiment: routed.name,
     predictionId: copy.predictionId,
+    row,
     attempt: attempt.attempt!,
-  } as const;
-  if (side === null || reply === null) return [{ ...shared, row: 0, prediction: null, captured: tap?.figures() ?? {} }];
+    prediction,
+    captured,
+  });
+  if (side === null || reply === null) return [recordOf(0, { prediction: null, captured: tap?.figures() ?? {} })];
   const asked = createJsonBody(copy.ask.headers, copy.ask.body);
   const batch = findBatch(attempt.variant.upstream.protocol, asked, reply.body);
   if (batch !== null && batch.rows <= maxBatchRows) {
-    return side.captures.replies(reply, batch, missing).map((declared, row) => ({ ...shared, row, ...declared }));
+    return side.captures.replies(reply, batch, missing).map((declared, row) => recordOf(row, declared));
   }
-  const { prediction, captured } = side.captures.reply(reply, missing);
-  const figures = tap?.figures() ?? call?.figures(reply.body.document()) ?? {};
-  return [{ ...shared, row: 0, prediction, captured: { ...figures, ...captured } }];
+  const declared = side.captures.reply(reply, missing);
+  const figures = tap?.figures() ?? call?.figures(reply.body.document());
+  if (figures === undefined) return [recordOf(0, declared)];
+  return [recordOf(0, { prediction: declared.prediction, captured: { ...figures, ...declared.captured } })];
 }

@@ -7,7 +7,7 @@ import type { RawHeaders } from './forward-headers.ts';
 import { type Front, type FrontLimits, type FrontOptions, type FrontTls, frontLimits } from './front.ts';
 import { refuseCoding } from './http-head.ts';
 import { Http2Reply, http2Headers, isHttp2 } from './http2-caller.ts';
-import { discardBody, lingerMs, readRequestBody } from './read-body.ts';
+import { discardBody, isBodyWanted, lingerMs, readRequestBody } from './read-body.ts';
 
 /** A front over node:http; with TLS it also speaks HTTP/2. */
 export function createNodeFront(handle: CallerHandler, options: FrontOptions = {}): Front {
@@ -24,14 +24,17 @@ export function createNodeFront(handle: CallerHandler, options: FrontOptions = {
     });
   }
   let isStopped = false;
-  const take = (req: IncomingMessage, res: ServerResponse, expectsContinue: boolean): void => {
+  const take = (req: IncomingMessage, res: ServerResponse, expects: 'nothing' | 'continue' | 'unknown'): void => {
     // A caller may go at any moment; the close event says so, and nothing else is to be done about it.
     req.on('error', ignore);
-    const status = refusalOf(req);
+    // Node takes anything for 100-continue that holds it as a word.
+    const isKnown = expects === 'nothing' || req.headers.expect?.toLowerCase() === '100-continue';
+    const status = isKnown ? refusalOf(req) : 417;
     if (status !== null) {
-      res.writeHead(status, isHttp2(req) ? {} : { connection: 'close' }).end();
+      refuse(req, res, status);
       return;
     }
+    const expectsContinue = expects === 'continue';
     if (isHttp2(req)) {
       handle(
         new NodeRequest(req, expectsContinue ? res : null, http2Headers(req)),
@@ -39,13 +42,16 @@ export function createNodeFront(handle: CallerHandler, options: FrontOptions = {
       );
       return;
     }
+    // What follows a refused request on its connection is nobody's request.
+    if ((req.socket as CallerSocket)[refusedOf] === true) return;
     if (isStopped) res.shouldKeepAlive = false;
     countReply(req, res);
     handle(new NodeRequest(req, expectsContinue ? res : null, req.rawHeaders), res);
   };
-  server.on('request', (req: IncomingMessage, res: ServerResponse) => take(req, res, false));
+  server.on('request', (req: IncomingMessage, res: ServerResponse) => take(req, res, 'nothing'));
   // Left to itself, Node asks for the body before the gateway has seen how long it will be.
-  server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => take(req, res, true));
+  server.on('checkContinue', (req: IncomingMessage, res: ServerResponse) => take(req, res, 'continue'));
+  server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => take(req, res, 'unknown'));
   server.on('clientError', onClientError);
   // A tunnel is none of our business; without a listener Node would close without a word.
   server.on('connect', (req: IncomingMessage, socket: Socket) => {
@@ -86,7 +92,8 @@ function http1Options(limits: FrontLimits): ServerOptions {
     requestTimeout: limits.requestTimeoutMs,
     connectionsCheckingInterval: limits.checkMs,
     maxHeaderSize: limits.maxHeadBytes,
-    requireHostHeader: true,
+    // We look for it ourselves: Node would answer, and after a fault further on answer once more.
+    requireHostHeader: false,
     insecureHTTPParser: false,
     noDelay: true,
   };
@@ -136,7 +143,18 @@ interface Pending {
 }
 
 const pendingOf = Symbol('pending');
-type CallerSocket = Socket & { [pendingOf]?: Pending };
+const refusedOf = Symbol('refused');
+type CallerSocket = Socket & { [pendingOf]?: Pending; [refusedOf]?: true };
+
+/** Refuses a request that Node takes for sound, and all that follows on its connection. */
+function refuse(req: IncomingMessage, res: ServerResponse, status: number): void {
+  const socket: CallerSocket = req.socket;
+  if (isHttp2(req)) res.writeHead(status).end();
+  else if (socket[refusedOf] === undefined) {
+    socket[refusedOf] = true;
+    res.writeHead(status, { connection: 'close', 'content-length': '0' }).end();
+  }
+}
 
 function countReply(req: IncomingMessage, res: ServerResponse): void {
   const socket: CallerSocket = req.socket;
@@ -162,7 +180,7 @@ function onClientError(fault: Error & { code?: string }, socket: CallerSocket): 
   if (fault.code === 'HPE_CLOSED_CONNECTION' && (socket[pendingOf]?.replies ?? 0) > 0) return;
   if (fault.code === 'ECONNRESET') socket.destroy();
   // More bytes bring the same fault again, while the refusal is still being written.
-  if (!socket.writable) return;
+  if (!socket.writable || socket[refusedOf] === true) return;
   refuseInTurn(socket, refusals[fault.code ?? ''] ?? '400 Bad Request');
 }
 
@@ -188,6 +206,7 @@ function refusalOf(req: IncomingMessage): number | null {
   if (req.httpVersionMajor === 2) return isHttp2(req) ? null : 505;
   if (req.httpVersionMajor !== 1) return 505;
   const coding = req.headers['transfer-encoding'];
+  if (req.headers.host === undefined && req.httpVersionMinor > 0) return 400;
   const isHttp10 = req.httpVersionMinor === 0;
   const status = coding === undefined ? null : refuseCoding(coding, isHttp10);
   // Without `chunked` at its end llhttp itself refuses, a moment later.
@@ -219,8 +238,8 @@ class NodeRequest implements CallerRequest {
   }
 
   readBody(limit: BodyLimit, done: (body: RequestBody) => void): void {
+    if (this.#continue !== null && isBodyWanted(this.#req, limit)) this.#continue.writeContinue();
     readRequestBody(this.#req, limit, done);
-    if (Number(this.#req.headers['content-length'] ?? 0) <= limit.maxBytes) this.#continue?.writeContinue();
   }
 
   discardBody(done: () => void): void {

@@ -3,15 +3,28 @@ import type { IncomingMessage } from 'node:http';
 import type { BodyLimit, RequestBody } from './caller.ts';
 import { isHttp2 } from './http2-caller.ts';
 
+/** True when a body follows that is not announced too long: a caller that waits to be asked for it is to be asked. */
+export function isBodyWanted(req: IncomingMessage, limit: BodyLimit): boolean {
+  return hasBody(req) && announcedBytes(req) <= limit.maxBytes;
+}
+
+function hasBody(req: IncomingMessage): boolean {
+  const endsWithHead = isHttp2(req) ? req.stream.endAfterHeaders : req.headers['transfer-encoding'] === undefined;
+  return !endsWithHead || announcedBytes(req) > 0;
+}
+
+/** 0 where nothing is announced. */
+function announcedBytes(req: IncomingMessage): number {
+  return Number(req.headers['content-length'] ?? 0);
+}
+
 /** Reads the body and calls `done` once; never, when the caller goes away first. */
 export function readRequestBody(req: IncomingMessage, limit: BodyLimit, done: (body: RequestBody) => void): void {
-  const announced = req.headers['content-length'];
-  const endsWithHead = isHttp2(req) ? req.stream.endAfterHeaders : req.headers['transfer-encoding'] === undefined;
-  if (endsWithHead && (announced === undefined || announced === '0')) {
+  if (!hasBody(req)) {
     done({ kind: 'body', bytes: null });
     return;
   }
-  if (announced !== undefined && Number(announced) > limit.maxBytes) {
+  if (announcedBytes(req) > limit.maxBytes) {
     done({ kind: 'too-large' });
     return;
   }

@@ -40,6 +40,30 @@ describe('a client', () => {
     expect(seen).toEqual([['POST', '/api/v1/outcomes?namespace=team', 'Bearer secret', [outcome]]]);
   });
 
+  it('sends more than a request may hold in several, and events to their experiment', async () => {
+    const seen: [string | undefined, number][] = [];
+    const server = await startServer(async (request, response) => {
+      const { length } = JSON.parse(await textOf(request)) as readonly unknown[];
+      seen.push([request.url, length]);
+      response.end(JSON.stringify({ accepted: length - 1, ignored: 1 }));
+    });
+    const client = createClient({ server });
+    const many = Array.from({ length: 10_001 }, (_, at) => ({ ...outcome, id: `o-${at}` }));
+    expect(await client.reportOutcomes(many)).toEqual({ accepted: 9_998 });
+    expect(await client.reportOutcomes([])).toEqual({ accepted: 0 });
+    const large = Array.from({ length: 3 }, () => ({ text: 'x'.repeat(900_000) }));
+    expect(await client.reportEvents('shop', large)).toEqual({ accepted: 1, ignored: 2 });
+    const outcomes = '/api/v1/outcomes';
+    const events = '/api/v1/events/shop';
+    expect(seen).toEqual([
+      [outcomes, 5_000],
+      [outcomes, 5_000],
+      [outcomes, 1],
+      [events, 2],
+      [events, 1],
+    ]);
+  });
+
   it('repeats what may pass and is safe to repeat, and gives up on the rest at once', async () => {
     let calls = 0;
     const server = await startServer((request, response) => {

@@ -1,6 +1,7 @@
 // How a program administers experiments, reports outcomes and reads verdicts over the HTTP API. Runs in browsers too.
 import {
   type ActionRequest,
+  type EventsAnswer,
   type ExperimentAction,
   type ExperimentAnswer,
   type ExplainAnswer,
@@ -22,6 +23,8 @@ export interface OutcomeInput {
   /** ISO 8601 or epoch milliseconds; default: when the server takes it. */
   readonly time?: string | number;
   readonly predictionId?: string;
+  /** Of a batched request the one row it is about, from 0; beside predictionId only. */
+  readonly row?: number;
   readonly requestId?: string;
   /** The unit id as callers send it; it is hashed before it is stored. */
   readonly unit?: string;
@@ -41,6 +44,10 @@ export interface ClientOptions {
   readonly retries?: number;
 }
 
+/** A server takes 10,000 and 8 MB; a letter may be four bytes long, rarely more than two. */
+const mostPerRequest = 5_000;
+const charactersPerRequest = 2_000_000;
+
 /** Talks to one Assay server. Every method throws `AssayError` with the server's code, or `server-unreachable`. */
 export interface Client {
   experiments(): Promise<readonly ExperimentAnswer[]>;
@@ -54,8 +61,13 @@ export interface Client {
   explain(name: string, unit: string): Promise<ExplainAnswer>;
   routing(): Promise<RoutingSnapshot>;
   status(): Promise<Readonly<Record<string, unknown>>>;
-  /** Resolves once all outcomes are durable. Safe to repeat. */
+  /**
+   * Resolves once all outcomes are durable. Any number: more than 5,000 or about 2 MB go in several requests, one after another, each
+   * all or nothing. Safe to repeat, also after a fault halfway.
+   */
   reportOutcomes(outcomes: readonly OutcomeInput[]): Promise<OutcomesAnswer>;
+  /** Reports events as another program writes them; the mappings of the experiment make outcomes of them. Otherwise as above. */
+  reportEvents(experiment: string, events: readonly object[]): Promise<EventsAnswer>;
 }
 
 /**
@@ -133,8 +145,40 @@ export function createClient(options: ClientOptions): Client {
     explain: (name, unit) => call('GET', paths.explain(name), undefined, { query: { unit } }),
     routing: () => call('GET', paths.routing),
     status: () => call('GET', paths.status),
-    reportOutcomes: (outcomes) => call('POST', paths.outcomes, outcomes, { repeatable: true }),
+    reportOutcomes: async (outcomes) => {
+      let accepted = 0;
+      for (const body of batchesOf(outcomes))
+        accepted += (await call<OutcomesAnswer>('POST', paths.outcomes, body, { repeatable: true })).accepted;
+      return { accepted };
+    },
+    reportEvents: async (experiment, events) => {
+      let accepted = 0;
+      let ignored = 0;
+      for (const body of batchesOf(events)) {
+        const answer = await call<EventsAnswer>('POST', paths.events(experiment), body, { repeatable: true });
+        accepted += answer.accepted;
+        ignored += answer.ignored;
+      }
+      return { accepted, ignored };
+    },
   };
+}
+
+/** Lists as JSON, each small enough for one request. */
+function* batchesOf(items: readonly unknown[]): Generator<string> {
+  let texts: string[] = [];
+  let characters = 0;
+  for (const item of items) {
+    const text = JSON.stringify(item) ?? 'null';
+    if (texts.length > 0 && (texts.length === mostPerRequest || characters + text.length > charactersPerRequest)) {
+      yield `[${texts.join(',')}]`;
+      texts = [];
+      characters = 0;
+    }
+    texts.push(text);
+    characters += text.length + 1;
+  }
+  if (texts.length > 0) yield `[${texts.join(',')}]`;
 }
 
 function parseJson(text: string): unknown {

@@ -34,6 +34,8 @@ export interface DataPlaneSettings {
   readonly front?: 'node' | 'fast';
   /** PEM files of a front that speaks HTTPS; every process reads them itself. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string };
+  /** Peers that are believed what they say in `X-Forwarded-*`: addresses, networks, `loopback`, `private`; default loopback. */
+  readonly trustedProxies?: readonly string[];
   /** A second socket that takes gRPC calls, with the certificates of the first. */
   readonly grpc?: {
     /** Default: the data plane's. */
@@ -104,6 +106,7 @@ export async function openDataPlane(settings: DataPlaneSettings, parts: DataPlan
     ...(durability === undefined ? {} : { durability }),
     ...(onLogFailure === undefined ? {} : { onLogFailure }),
     ...(maxInFlight === undefined ? {} : { maxInFlight }),
+    ...(settings.trustedProxies === undefined ? {} : { trustedProxies: settings.trustedProxies }),
     ...(settings.grpc?.maxMessageBytes === undefined
       ? {}
       : { maxRequestBytes: Math.max(settings.grpc.maxMessageBytes, defaultRequestBytes) }),

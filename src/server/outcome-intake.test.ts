@@ -61,7 +61,7 @@ async function post(
   headers: Readonly<Record<string, string>> = {},
   path = '/api/v1/outcomes',
 ): Promise<Answer> {
-  const reply = await fetch(`${server.apiUrl}${path}`, { method: 'POST', headers, body: body as BodyInit });
+  const reply = await fetch(`${server.apiUrl}${path}`, { method: 'POST', headers, body });
   return { status: reply.status, body: (await reply.json()) as Answer['body'] };
 }
 

@@ -39,7 +39,7 @@ export interface IntakeLimits {
 }
 
 /** What a request may bring. */
-export const intakeLimits: IntakeLimits = {
+const intakeLimits: IntakeLimits = {
   documentBytes: 8 * 1024 * 1024,
   linesBytes: 64 * 1024 * 1024,
   lineBytes: 64 * 1024,

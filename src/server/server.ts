@@ -2,11 +2,13 @@
 
 import type { createServer } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
+import type { AnalysisSettings } from '../adapters/analysis-messages.ts';
 import { type AnalysisProcess, startAnalysisProcess } from '../adapters/analysis-process.ts';
 import { createCountingObserver } from '../adapters/counting-observer.ts';
 import { lockDataDirectory } from '../adapters/data-directory-lock.ts';
 import { createSegmentReceiver } from '../adapters/evidence-store/receive-segment.ts';
 import { openEvidenceLog } from '../adapters/file-evidence-log.ts';
+import type { EngineSettings } from '../adapters/open-engine.ts';
 import { startSegmentShipper } from '../adapters/segment-shipper.ts';
 import { openUnitHasher } from '../adapters/unit-key.ts';
 import { createRoutingSource, type ExperimentService } from '../control/index.ts';
@@ -43,6 +45,10 @@ export interface ServerOptions {
   readonly workers?: number;
   /** Where reports are computed and logs sealed; default `here`. `process`: in a process of low priority with a state file. */
   readonly analysis?: 'here' | 'process';
+  /** With `process`: a database that takes all evidence and computes the reports; the evidence stays here too. */
+  readonly engine?: EngineSettings;
+  /** Limits of that process. */
+  readonly analysisLimits?: Pick<AnalysisSettings, 'threads' | 'memoryLimit' | 'tempDirectory'>;
   /** When evidence goes; by default it stays. */
   readonly retention?: RetentionSettings;
   /** Hands all evidence to another server instead of keeping it; reports are that server's. */
@@ -132,7 +138,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       writer === evidence.status().writer || serving?.isLive(writer) === true || receiver.isActive(writer);
     let analysis: AnalysisProcess | undefined;
     if (options.analysis === 'process' && shipTo === undefined) {
-      analysis = startAnalysisProcess({ directory: dataDirectory, isLive, tell });
+      analysis = startAnalysisProcess({
+        directory: dataDirectory,
+        isLive,
+        tell,
+        ...options.analysisLimits,
+        ...(options.engine === undefined ? {} : { engine: options.engine }),
+      });
       closers.push(analysis.close);
     }
     const control = await openControlPlane({

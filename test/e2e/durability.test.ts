@@ -94,7 +94,7 @@ describe('a server killed with SIGKILL under load', () => {
     expect(report.variants.reduce((sum, variant) => sum + variant.requests, 0)).toBe(predictions.size);
     expect(JSON.stringify(report.checks)).toContain(`${round} writer`);
     expect(await server.end('SIGTERM')).toBe(0);
-  });
+  }, 120_000);
 });
 
 describe('a server whose disk is full', () => {

@@ -4,11 +4,11 @@ import { compactSegments } from '../../dist/adapters/evidence-store/compact-segm
 import { sealLogs } from '../../dist/adapters/evidence-store/seal-logs.js';
 import { openEvidenceLog } from '../../dist/adapters/file-evidence-log.js';
 
-const [directory = '.'] = process.argv.slice(2);
+const [directory = '.', maxSegmentBytes = '8000'] = process.argv.slice(2);
 const log = await openEvidenceLog({
   directory,
   now: Date.now,
-  maxSegmentBytes: 6_000,
+  maxSegmentBytes: Number(maxSegmentBytes),
   observer: { count: () => undefined, fault: () => undefined },
 });
 
@@ -18,7 +18,7 @@ const write = async () => {
     const id = `${process.pid}-${next}`;
     next += 1;
     const isOutcome = next % 3 === 0;
-    const common = { timeMs: Date.now() - (next % 2) * 86_400_000, namespace: 'default' };
+    const common = { timeMs: Date.now(), namespace: 'default' };
     const outcome = {
       kind: 'outcome',
       id,
@@ -61,8 +61,8 @@ for (let count = 0; count < 4; count += 1) void write();
 
 for (;;) {
   process.stdout.write('sealing\n');
-  await sealLogs({ directory, nowMs: Date.now(), batchBytes: 20_000 });
+  await sealLogs({ directory, nowMs: Date.now(), batchBytes: 60_000 });
   process.stdout.write('merging\n');
-  await compactSegments({ directory, atLeast: 3 });
+  await compactSegments({ directory, atLeast: 4 });
   await new Promise((resolve) => setTimeout(resolve, 20));
 }

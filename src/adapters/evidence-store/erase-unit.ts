@@ -4,6 +4,7 @@ import { AssayError } from '../../errors.ts';
 import { quoted } from '../../evidence/index.ts';
 import type { DuckdbSession } from '../duckdb-session.ts';
 import { eraseBodies } from '../erase-bodies.ts';
+import { removeStateFile, stateFileOf } from '../state-file.ts';
 import {
   type Manifest,
   readManifest,
@@ -105,6 +106,8 @@ export async function eraseUnit(options: EraseOptions): Promise<Erased> {
       erasures: [...manifest.erasures, { digest, erasedMs: nowMs, rows }],
     });
     await removeSegments(directory, affected);
+    // What is deleted in a database stays in its file for a while.
+    await removeStateFile(stateFileOf(directory));
     return { digest, rows, segments: affected.length, bodies, erasedBeforeMs };
   } finally {
     await session.close();
@@ -159,7 +162,8 @@ function isOfUnit(kind: SegmentKind, unit: string): string {
     case 'outcomes':
       return (
         `(coalesce(e.subject.unit, '') = ${quoted(unit)} OR ` +
-        `${named('e.subject.kind', 'coalesce(e.subject."predictionId", e.subject."requestId")')})`
+        // One of a single row of a batch names it behind the id.
+        `${named('e.subject.kind', `coalesce(regexp_replace(e.subject."predictionId", '#[0-9]+$', ''), e.subject."requestId")`)})`
       );
     case 'others':
       // Nobody knows how a newer version names its subjects, but its line holds the key or the id.

@@ -202,6 +202,19 @@ describe('erasing a unit', () => {
       expect((await readFile(join(directory, path))).includes(unit), path).toBe(false);
   });
 
+  it('takes outcomes of single rows along', async () => {
+    const directory = newDirectory();
+    const named = (predictionId: string) => outcome(predictionId, { subject: { kind: 'prediction', predictionId } });
+    await writeLog(directory, [
+      ...[0, 1].map((row) => prediction('b', { unit, row })),
+      prediction('other'),
+      ...['b#1', 'b#9', 'b', 'other#0'].map(named),
+    ]);
+    await seal(directory);
+    expect((await eraseUnit({ directory, unit, nowMs: t0 })).rows).toMatchObject({ predictions: 2, outcomes: 3 });
+    expect(outcomesOf(await readAll(directory))).toEqual(['other#0']);
+  });
+
   it('is remembered by a digest, and changes nothing the second time', async () => {
     const directory = await directoryWithUnit();
     const { digest } = await eraseUnit({ directory, unit, nowMs: t0 });

@@ -42,10 +42,9 @@ describe('a server that takes evidence in', () => {
     expect(await hand(1, first)).toEqual({ ...range, isRepeat: false });
     expect(isActive(writer)).toBe(true);
     expect(await hand(1, first)).toEqual({ ...range, isRepeat: true });
-    expect(await Promise.all([hand(2, second), hand(2, second)])).toEqual([
-      { ...range, first: 2, last: 2, isRepeat: false },
-      { ...range, first: 2, last: 2, isRepeat: true },
-    ]);
+    const both = await Promise.all([hand(2, second), hand(2, second)]);
+    expect(both.map(({ last }) => last)).toEqual([2, 2]);
+    expect(both.filter(({ isRepeat }) => isRepeat)).toHaveLength(1);
     await sealLogs({ directory, nowMs: t0 });
     expect(await filesIn(directory, 'log')).toEqual([]);
     expect(await hand(1, first)).toEqual({ ...range, isRepeat: true });

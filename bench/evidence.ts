@@ -1,0 +1,129 @@
+// What does evidence cost beside the bare disk and hand-written SQL, and is it still the same evidence?
+// `npm run bench:evidence [-- --quick | --full] [-- --json] [-- --check]`. docs/performance.md says how to read it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { acksBesideReport } from './evidence/acks-beside-report.ts';
+import { compareReports } from './evidence/compare-reports.ts';
+import { benchRecord, ingestTurn } from './evidence/ingest.ts';
+import { killWriter } from './evidence/killed.ts';
+
+const { values: flags } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    check: { type: 'boolean', default: false },
+    /** Exposures of the report; half as many outcomes. */
+    rows: { type: 'string' },
+    /** Where the evidence is made: the disk that is measured. */
+    directory: { type: 'string', default: tmpdir() },
+  },
+});
+const startedMs = performance.now();
+
+/** One line of the answer: a ratio (more is better) against its target. */
+interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly target: number;
+  readonly ok: boolean;
+  readonly note?: string;
+}
+const rows: Row[] = [];
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+const addRow = (name: string, value: number, target: number, note: string): void => {
+  const rounded = Number.isFinite(value) ? Number(value.toPrecision(4)) : 0;
+  rows.push({ name, value: rounded, target, ok: rounded >= target, note });
+};
+
+const directory = mkdtempSync(join(flags.directory, 'assay-evidence-'));
+const limit = setTimeout(
+  () => {
+    say('the bench took too long and is cut off');
+    rmSync(directory, { recursive: true, force: true });
+    process.exit(1);
+  },
+  (flags.quick ? 3 : flags.full ? 90 : 15) * 60_000,
+).unref();
+process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+say('durability: acknowledged means written, and an fdatasync begun afterwards has returned');
+
+const senders = 256;
+const turns = flags.quick ? 5 : 9;
+const ratios: number[] = [];
+const rates: number[] = [];
+for (let turn = 0; turn < turns; turn += 1) {
+  const { rate, bareRate, rowsPerFlush, acksMs } = await ingestTurn(directory, {
+    senders,
+    seconds: flags.quick ? 0.6 : 2,
+  });
+  ratios.push(rate / bareRate);
+  rates.push(rate);
+  say(
+    `ingest: ${rate.toFixed(0)} rows/s durable, bare disk ${bareRate.toFixed(0)} rows/s, ${rowsPerFlush.toFixed(0)} rows per fdatasync, ` +
+      `ack p50 ${quantile(acksMs, 0.5).toFixed(2)} ms, p99 ${quantile(acksMs, 0.99).toFixed(2)} ms`,
+  );
+}
+addRow(
+  'ingest_vs_bare_fdatasync',
+  median(ratios),
+  0.7,
+  `${senders} senders that wait for each row; JSON, write and fdatasync of the same rows by a bare loop`,
+);
+
+const killed = { acknowledged: 0, lost: 0, doubled: 0 };
+for (let round = 0; round < (flags.quick ? 3 : 10); round += 1) {
+  const found = await killWriter(directory, 50 + 150 * round);
+  killed.acknowledged += found.acknowledged;
+  killed.lost += found.lost;
+  killed.doubled += found.doubled;
+}
+addRow(
+  'killed_rows_lost',
+  killed.lost === 0 && killed.doubled === 0 && killed.acknowledged > 0 ? 1 : 0,
+  1,
+  `${killed.lost} lost, ${killed.doubled} doubled of ${killed.acknowledged} acknowledged before SIGKILL`,
+);
+
+const predictions = Number(flags.rows ?? (flags.quick ? 300_000 : flags.full ? 20_000_000 : 2_000_000));
+for (const row of await compareReports(directory, {
+  predictions,
+  repeats: flags.quick ? 2 : 3,
+  memoryLimit: flags.full ? '4GB' : '2GB',
+  say,
+}))
+  addRow(row.name, row.value, row.target, row.note);
+
+if (!flags.quick) {
+  const perSecond = Math.floor(median(rates) / 4);
+  const { alone, besideReport, reports } = await acksBesideReport(directory, {
+    perSecond,
+    seconds: 8,
+    predictions: 1_000_000,
+    record: benchRecord(1),
+  });
+  const note = `p99 ${alone.toFixed(1)} ms alone, ${besideReport.toFixed(1)} ms while ${reports} reports ended, at ${perSecond} rows/s`;
+  addRow('ack_p99_beside_report', alone / besideReport, 0.2, note);
+}
+
+clearTimeout(limit);
+for (const row of rows)
+  say(
+    `${row.ok ? 'ok  ' : 'MISS'} ${row.name.padEnd(28)} ${String(row.value).padStart(9)}  target ${row.target}  ${row.note ?? ''}`,
+  );
+if (flags.json) console.log(JSON.stringify({ results: rows }));
+say(`${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
+if (flags.check && rows.some(({ ok }) => !ok)) process.exitCode = 1;
+
+function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+}

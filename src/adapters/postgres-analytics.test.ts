@@ -1,0 +1,31 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { analyticsContract } from './analytics.contract.ts';
+import { deliveryContract, type EngineServer } from './delivery.contract.ts';
+import { createEngineAnalytics } from './engine-analytics.ts';
+import { createPostgresEngine } from './postgres-analytics.ts';
+import { postgresPrograms, startPostgres } from './postgres-server.fixture.ts';
+
+const programs = postgresPrograms();
+if (programs === undefined) console.log('skipped: PostgreSQL is not installed (Debian: apt-get install postgresql)');
+
+describe.skipIf(programs === undefined)('analytics in PostgreSQL', () => {
+  let server: EngineServer;
+  let schemas = 0;
+  beforeAll(async () => {
+    server = await startPostgres(programs!);
+  });
+  afterAll(() => server?.remove());
+
+  analyticsContract(
+    async (directory) => {
+      schemas += 1;
+      const engine = createPostgresEngine({ url: server.url, schema: `test_${schemas}` });
+      return createEngineAnalytics({ directory, engine });
+    },
+    { runs: Number(process.env.ASSAY_CONTRACT_RUNS ?? 5) },
+  );
+  deliveryContract(
+    () => server,
+    async (schema) => createPostgresEngine({ url: server.url, schema }),
+  );
+});

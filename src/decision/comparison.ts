@@ -1,0 +1,122 @@
+// What else may be said of one metric's difference: while it is watched, and as a belief?
+import type { MetricSummary, VariantSummary } from '../evidence/index.ts';
+import {
+  compareBetaBinomial,
+  type Insufficient,
+  type PosteriorComparison,
+  posteriorOfEffect,
+  type TestResult,
+} from '../stats/index.ts';
+import { insufficient } from './absent.ts';
+import { compareMetric } from './effects.ts';
+import type { LinearEffectSides } from './linear-effect.ts';
+import type { Procedure } from './procedure.ts';
+import type { BayesEntry, Difference, MetricEntry, SequentialEntry } from './report.ts';
+import { watchedInterval } from './watched-interval.ts';
+
+/** How differences are watched and believed. */
+export interface ComparisonOptions {
+  readonly alpha: number;
+  readonly control: string;
+  readonly isZeroOne: boolean;
+  /** Units at which sequences are tightest. */
+  readonly procedure: Exclude<Procedure, { readonly kind: 'fixed' }>;
+  /** Rare events are believed exactly; false leaves them out, where there are too many differences to take the time. */
+  readonly isExact: boolean;
+}
+
+/** The entry with `sequential`, `bayes` and `method` at every difference. */
+export function extendEntry(
+  entry: MetricEntry,
+  variants: readonly VariantSummary[],
+  options: ComparisonOptions,
+): MetricEntry {
+  const control = variants.find(({ variant }) => variant === options.control);
+  return {
+    ...entry,
+    variants: entry.variants.map((each) => {
+      const candidate = variants.find(({ variant }) => variant === each.variant);
+      const { difference } = each;
+      if (difference === undefined || 'kind' in difference || control === undefined || candidate === undefined) {
+        return each;
+      }
+      return { ...each, difference: extended(difference, entry.name, { control, candidate }, options) };
+    }),
+  };
+}
+
+function extended(
+  difference: Difference,
+  name: string,
+  sides: LinearEffectSides,
+  options: ComparisonOptions,
+): Difference {
+  const control = sides.control.metrics[name];
+  const candidate = sides.candidate.metrics[name];
+  if (control === undefined || candidate === undefined) return difference;
+  const test = compareMetric(control, candidate, options);
+  return {
+    ...(test.kind === 'tested' ? { method: test.method } : {}),
+    ...difference,
+    sequential: watchDifferenceOf(name, sides, options),
+    bayes: believeDifference({ control, candidate }, test, options),
+  };
+}
+
+/** One metric's difference of candidate and control, watched. */
+export function watchDifferenceOf(
+  name: string,
+  sides: LinearEffectSides,
+  options: {
+    readonly alpha: number;
+    readonly isZeroOne: boolean;
+    readonly procedure: Exclude<Procedure, { readonly kind: 'fixed' }>;
+  },
+): SequentialEntry | Insufficient {
+  const { alpha, procedure } = options;
+  const watched = watchedInterval(
+    { kind: 'form', control: { [name]: -1 }, candidate: { [name]: 1 }, comparison: '>', limit: 0, isValue: false },
+    sides,
+    { alpha, procedure, zeroOne: new Set(options.isZeroOne ? [name] : []) },
+  );
+  if (watched.kind === 'insufficient') return watched;
+  const { method, interval, pValue } = watched;
+  return { method, interval, pValue: pValue ?? insufficient('this method gives an interval and no p-value') };
+}
+
+/**
+ * The difference as a belief under a flat prior: exact for rare events (beta-binomial), near normal for all else, with
+ * the standard error of the metric's own test. A belief does not keep an error rate at alpha.
+ */
+function believeDifference(
+  sides: { readonly control: MetricSummary; readonly candidate: MetricSummary },
+  test: TestResult | Insufficient,
+  { alpha, isExact }: { readonly alpha: number; readonly isExact: boolean },
+): BayesEntry | Insufficient {
+  const { control, candidate } = sides;
+  const isRare = test.kind === 'insufficient' || test.because !== undefined;
+  if (isRare && !isExact) return insufficient('too few events for a normal belief');
+  if (isRare && control.kind === 'proportion' && candidate.kind === 'proportion') {
+    return entryOf(compareBetaBinomial(wholeCounts(control), wholeCounts(candidate), { alpha }));
+  }
+  if (test.kind === 'insufficient') return test;
+  // All of the noise stands on one side: the posterior is of the difference alone.
+  return entryOf(
+    posteriorOfEffect(
+      { estimate: test.control, standardError: 0 },
+      { estimate: test.control + test.difference, standardError: test.standardError },
+      { alpha },
+    ),
+  );
+}
+
+const wholeCounts = ({ n, successes }: { readonly n: number; readonly successes: number }) => ({
+  n: Math.round(n),
+  successes: Math.round(successes),
+});
+
+function entryOf(posterior: PosteriorComparison | Insufficient): BayesEntry | Insufficient {
+  if (posterior.kind === 'insufficient') return posterior;
+  const { method, probabilityHigher, interval, expectedShortfall, expectedExcess } = posterior;
+  return { method, probabilityHigher, interval, expectedShortfall, expectedExcess };
+}
