@@ -19,7 +19,7 @@ const dayMs = 86_400_000;
 const days = 21;
 /** When the report is asked for: most windows have ended. */
 export const reportMs: number = startMs + (days + 7) * dayMs;
-export const writer = 'be4c000000000001';
+const writer = 'be4c000000000001';
 
 const scramble = (value: string): string => `hash(${value})`;
 const hex = (value: string): string => `lower(lpad(to_hex(${value}), 16, '0'))`;
@@ -31,7 +31,7 @@ const idOf = (ids: EvidenceSize['ids'], prefix: string, place: string): string =
     : `concat('${prefix}', lpad(CAST(${place} AS VARCHAR), 12, '0'))`;
 
 /** Predictions number `from` to `to` (exclusive); the number is also their place in time. */
-export function predictionRows({ predictions, units, ids }: EvidenceSize, from: number, to: number): string {
+function predictionRows({ predictions, units, ids }: EvidenceSize, from: number, to: number): string {
   const unit = `(${scramble('i')} % ${units})`;
   return (
     `(SELECT '${writer}' AS writer, i + 1 AS sequence, CAST(${startMs} + floor(i * ${(days * dayMs) / predictions}) AS DOUBLE) AS "timeMs", ` +
@@ -45,7 +45,7 @@ export function predictionRows({ predictions, units, ids }: EvidenceSize, from: 
 }
 
 /** Outcomes number `from` to `to` (exclusive) of the same units over the same days and the week before. */
-export function outcomeRows({ predictions, outcomes, units, ids }: EvidenceSize, from: number, to: number): string {
+function outcomeRows({ predictions, outcomes, units, ids }: EvidenceSize, from: number, to: number): string {
   const unit = `(${scramble('j + 31')} % ${units})`;
   const at = `CAST(${startMs - 7 * dayMs} + floor(j * ${((days + 7) * dayMs) / outcomes}) AS DOUBLE)`;
   return (

@@ -20,6 +20,8 @@ let analytics: Promise<StandingSummaries> | undefined;
 let settings: AnalysisSettings | undefined;
 let tailing: NodeJS.Timeout | undefined;
 let asked = 0;
+/** The fault of the last round; empty after a round without one. */
+let told = '';
 /** Between two rounds passes at least this many times what the last one took. */
 const mostlyIdle = 5;
 
@@ -43,7 +45,17 @@ function start(given: AnalysisSettings): void {
     if (asked === 0)
       await opened()
         .then((each) => each.round())
-        .catch((fault: unknown) => tell({ kind: 'fault', ...wordsOf(fault) }));
+        .then(
+          () => {
+            told = '';
+          },
+          (fault: unknown) => {
+            const words = wordsOf(fault);
+            // A database that is away is told once, not every five seconds.
+            if (words.message !== told) tell({ kind: 'fault', ...words });
+            told = words.message;
+          },
+        );
     const pauseMs = Math.max(given.everyMs ?? 5_000, mostlyIdle * (performance.now() - startedMs));
     tailing = setTimeout(() => void round(), pauseMs);
   };

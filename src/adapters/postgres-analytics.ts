@@ -46,6 +46,8 @@ const types = {
 /** BIGINT and NUMERIC, which `pg` gives as text. */
 const wideNumbers: readonly number[] = [20, 1700];
 const connectMs = 10_000;
+/** How long one query may take. */
+const queryMs = 600_000;
 
 const tables: readonly string[] = [
   ...(Object.keys(rawColumns) as RawTable[]).map(
@@ -124,7 +126,9 @@ export function createPostgresEngine({ url, password, schema = 'assay' }: Postgr
           await client.query('DELETE FROM delivered WHERE source = ANY($1)', [sources]);
         }),
       ),
-    answer: (plan) => use((client) => inTransaction(client, () => answer(client, plan))),
+    // One moment for all its steps, whatever other servers deliver meanwhile.
+    answer: (plan) =>
+      use((client) => inTransaction(client, () => answer(client, plan), 'ISOLATION LEVEL REPEATABLE READ')),
     async close() {
       const client = await connected?.catch(() => undefined);
       connected = undefined;
@@ -139,8 +143,8 @@ async function newClient({
 }: Pick<PostgresOptions, 'url'> & { readonly password: string | undefined }): Promise<Client> {
   let library: { readonly default: Library };
   try {
-    const name: string = 'pg';
-    library = (await import(name)) as typeof library;
+    // @ts-expect-error the package has no types
+    library = (await import('pg')) as typeof library;
   } catch (cause) {
     throw new AssayError('dependency-missing', 'the package pg is not installed, must be for --analytics postgres://', {
       cause,
@@ -151,6 +155,7 @@ async function newClient({
     connectionString: url,
     connectionTimeoutMillis: connectMs,
     keepAlive: true,
+    query_timeout: queryMs,
     application_name: 'assay',
     types: {
       getTypeParser: (type: number, format?: string): Parse =>
@@ -160,8 +165,8 @@ async function newClient({
   });
 }
 
-async function inTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
-  await client.query('BEGIN');
+async function inTransaction<T>(client: Client, work: () => Promise<T>, mode = ''): Promise<T> {
+  await client.query(`BEGIN ${mode}`);
   try {
     const result = await work();
     await client.query('COMMIT');

@@ -14,7 +14,9 @@ export function checkSegmentRatio(
   expected: Readonly<Record<string, number>>,
 ): CheckEntry | undefined {
   const names = Object.keys(expected).filter((name) => (expected[name] ?? 0) > 0);
-  const tests = segments.flatMap(({ segment, value, variants }) => {
+  // A unit stands in as many stretches of days as it stayed for, which the variant may decide.
+  const cuts = segments.filter(({ segment }) => segment !== 'days_since_exposure');
+  const tests = cuts.flatMap(({ segment, value, variants }) => {
     const counts = names.map((name) => variants.find(({ variant }) => variant === name)?.units ?? 0);
     // Too few units for chi-squared say nothing.
     const total = counts.reduce((sum, count) => sum + count, 0);

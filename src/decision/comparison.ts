@@ -2,7 +2,10 @@
 import type { MetricSummary, VariantSummary } from '../evidence/index.ts';
 import {
   compareBetaBinomial,
+  complierEffect,
+  estimatesOfRatios,
   type Insufficient,
+  type JointMoments,
   type PosteriorComparison,
   posteriorOfEffect,
   type TestResult,
@@ -23,6 +26,8 @@ export interface ComparisonOptions {
   readonly procedure: Exclude<Procedure, { readonly kind: 'fixed' }>;
   /** Rare events are believed exactly; false leaves them out, where there are too many differences to take the time. */
   readonly isExact: boolean;
+  /** Name of the metric that is the mean of `fallback`; absent where the experiment has none. */
+  readonly fallbackMetric: string | undefined;
 }
 
 /** The entry with `sequential`, `bayes` and `method` at every difference. */
@@ -60,6 +65,7 @@ function extended(
     ...difference,
     sequential: watchDifferenceOf(name, sides, options),
     bayes: believeDifference({ control, candidate }, test, options),
+    ...compliersOf(name, sides, options),
   };
 }
 
@@ -119,4 +125,62 @@ function entryOf(posterior: PosteriorComparison | Insufficient): BayesEntry | In
   if (posterior.kind === 'insufficient') return posterior;
   const { method, probabilityHigher, interval, expectedShortfall, expectedExcess } = posterior;
   return { method, probabilityHigher, interval, expectedShortfall, expectedExcess };
+}
+
+/**
+ * Effect on those who got what was assigned (complier average causal effect), from the joint moments of the metric and of
+ * the fallbacks: the effect of assignment over the share that was answered by the candidate. Nobody of the control gets the
+ * candidate. Says nothing where no prediction fell back.
+ * @see Imbens & Angrist 1994, Econometrica 62
+ */
+function compliersOf(
+  name: string,
+  { control, candidate }: LinearEffectSides,
+  { alpha, fallbackMetric }: Pick<ComparisonOptions, 'alpha' | 'fallbackMetric'>,
+): Pick<Difference, 'compliers'> {
+  if (candidate.fallback === 0 || name === fallbackMetric) return {};
+  if (fallbackMetric === undefined) {
+    return { compliers: insufficient('no metric is the mean of fallback, so it is not known per unit who got what') };
+  }
+  const right = receiptOf(candidate, [name, fallbackMetric]);
+  const outcome = receiptOf(control, [name]);
+  if (right === undefined || outcome === undefined) {
+    return { compliers: insufficient(`${name} and ${fallbackMetric} are not known together, unit by unit`) };
+  }
+  const left: JointMoments = {
+    n: outcome.n,
+    mean: [outcome.mean[0] ?? 0, 0],
+    m2: [
+      [outcome.m2[0]?.[0] ?? 0, 0],
+      [0, 0],
+    ],
+  };
+  const effect = complierEffect(left, right, { alpha });
+  if (effect.kind === 'insufficient') return { compliers: effect };
+  const { method, estimate, interval, compliance } = effect;
+  return { compliers: { method, estimate, interval, compliance: compliance.estimate } };
+}
+
+/** The metric (and the share that did not fall back) as linearised columns per unit. */
+function receiptOf(variant: VariantSummary, names: readonly string[]): JointMoments | undefined {
+  const { joint } = variant;
+  if (joint === null || joint.moments.n < 2) return undefined;
+  const { n, mean, m2 } = joint.moments;
+  const columns = names.flatMap((each) =>
+    ['numerator', 'denominator'].map((part) => joint.columns.indexOf(`${each}:${part}`)),
+  );
+  if (columns.some((column) => column < 0)) return undefined;
+  const ratios = estimatesOfRatios({
+    n,
+    mean: columns.map((column) => mean[column] ?? 0),
+    m2: columns.map((row) => columns.map((column) => m2[row]?.[column] ?? 0)),
+  });
+  if (ratios.kind === 'insufficient') return undefined;
+  // Received is 1 - fallback: its mean is mirrored, and so is its covariance with the outcome.
+  const sign = (i: number): number => (i === 1 ? -1 : 1);
+  return {
+    n,
+    mean: ratios.estimates.map((estimate, i) => (i === 1 ? 1 - estimate : estimate)),
+    m2: ratios.covariance.map((row, i) => row.map((value, j) => sign(i) * sign(j) * value * n * (n - 1))),
+  };
 }

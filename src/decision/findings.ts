@@ -33,6 +33,7 @@ export function collectFindings({ summary, checks, cases, verdict, alpha }: Find
     ...broken,
     ...rareEvents(summary, alpha),
     ...cases.flatMap(({ value }) => omittedNoise(value)),
+    ...mixedBases(cases[0]?.value),
     ...(cases.length > 1 ? [severalCandidates(cases.length, alpha)] : []),
     ...(differs === undefined ? [] : [differs]),
   ];
@@ -91,6 +92,19 @@ function omittedNoise(value: ValueEntry): readonly Finding[] {
     {
       code: 'noise-unknown',
       text: `The interval of the net value leaves out the noise of ${value.net.omits.join(', ')}, whose spread is unknown; the truth is wider.`,
+    },
+  ];
+}
+
+function mixedBases(value: ValueEntry | undefined): readonly Finding[] {
+  const terms = value?.terms.filter(({ base }) => base !== undefined) ?? [];
+  const bases = new Set(terms.map(({ base }) => base));
+  if (bases.size < 2) return [];
+  return [
+    {
+      code: 'mixed-bases',
+      text: `The net value adds ${terms.map(({ name, base }) => `${name} in ${base}`).join(', ')}: ${bases.size} bases with nothing in common, so their sum is in no unit.`,
+      numbers: { bases: bases.size },
     },
   ];
 }

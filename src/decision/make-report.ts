@@ -15,6 +15,7 @@ import { checkCode, collectFindings } from './findings.ts';
 import { numberText } from './number-text.ts';
 import { type Procedures, proceduresOf } from './procedure.ts';
 import type { LatencyEntry, MetricEntry, Report, ValueEntry, VariantEntry } from './report.ts';
+import { segmentEffects, segmentFindings } from './segment-effects.ts';
 import { seriesEntries } from './series.ts';
 import { valueEntry } from './value.ts';
 import { judge, type VerdictCase } from './verdict.ts';
@@ -88,6 +89,9 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
     unitsPerDay: unitsPerDay(summary, { ...options, elapsedMs }),
   });
   const roleOf = roleFinder(options, primaryMetric);
+  const fallbackMetric = options.experiment?.metrics?.find(
+    ({ definition }) => definition.kind === 'mean' && definition.expression.trim() === 'fallback',
+  )?.name;
   const sequence = sequenceOf(procedures.criteria);
   const entries = (variants: readonly VariantSummary[], isExact: boolean): readonly MetricEntry[] =>
     names.map((name) => {
@@ -101,7 +105,14 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
         cap: summary.caps?.[name],
         byAllocation: summary.strata !== undefined,
       });
-      return extendEntry(entry, variants, { alpha, control: summary.control, isZeroOne, procedure: sequence, isExact });
+      return extendEntry(entry, variants, {
+        alpha,
+        control: summary.control,
+        isZeroOne,
+        procedure: sequence,
+        isExact,
+        fallbackMetric,
+      });
     });
   const together = (tables: readonly ComparedTable[]): readonly ComparedTable[] =>
     correctTogether(tables, {
@@ -113,6 +124,12 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
     });
   const whole = { variants: summary.variants, metrics: entries(summary.variants, true) };
   const metrics = together([whole])[0]?.metrics ?? whole.metrics;
+  const bySegment = segmentEffects(summary.segments, {
+    control: summary.control,
+    candidates: candidates.map(({ variant }) => variant),
+    metrics: names.filter((name) => roleOf(name) === 'primary'),
+    alpha,
+  });
   const values = cases.map(({ value }) => value);
   return {
     experiment: summary.experiment,
@@ -128,11 +145,12 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
     value: values[0] as ValueEntry,
     values,
     segments: segmentEntries(summary, { entries, together }),
+    ...(bySegment.length === 0 ? {} : { segmentEffects: bySegment }),
     ...(summary.unmixed === undefined
       ? {}
       : { sensitivity: [withoutMixed(summary, entries(summary.unmixed.variants, false))] }),
     ...(summary.series === undefined ? {} : { series: seriesEntries(summary.series, names) }),
-    findings: collectFindings({ summary, checks, cases, verdict, alpha }),
+    findings: [...collectFindings({ summary, checks, cases, verdict, alpha }), ...segmentFindings(bySegment, alpha)],
     verdict,
   };
 }

@@ -9,6 +9,7 @@ import {
   roundsTo,
 } from './published-figures.ts';
 import type { Finding } from './report.ts';
+import { riskAdjustedReturn } from './risk-register.ts';
 
 type NamedFactor = Extract<PublishedFactor, { readonly name: string }>;
 
@@ -138,11 +139,17 @@ function expectedLossFindings(document: PublishedDocument, figures: RecomputedFi
     return [{ code: 'expected-loss-ignored', text: `${said}.`, numbers: { expectedLoss: loss.value } }];
   }
   const adjusted = (gain - loss.value - cost) / cost;
+  const spread = riskAdjustedReturn(document.risks ?? [], { gain, cost });
   return [
     {
       code: 'expected-loss-ignored',
       text: `${said}; with it ${step.name} is ${wholePercent(adjusted)}, not ${wholePercent(plain)}.`,
       numbers: { expectedLoss: loss.value, adjusted, published: plain },
+    },
+    {
+      code: 'return-spread',
+      text: `${step.name} is no one number: over the years the risk register allows it lies between ${wholePercent(spread.p5)} and ${wholePercent(spread.p95)} (nine years of ten), and in ${percentText(spread.worse, 0)} of them below ${wholePercent(plain)}.`,
+      numbers: { ...spread },
     },
   ];
 }

@@ -32,6 +32,8 @@ export interface Difference {
   /** Valid at every look, however often one looks; `interval` and `pValue` above are those of one look at the end. */
   readonly sequential?: SequentialEntry | Insufficient;
   readonly bayes?: BayesEntry | Insufficient;
+  /** Effect on those who really got the candidate, where some were answered by the control instead. */
+  readonly compliers?: ComplierEntry | Insufficient;
   /** Judged together with the report's other comparisons of its kind; absent where nothing was to be corrected. */
   readonly adjusted?: AdjustedEntry;
 }
@@ -52,6 +54,14 @@ export interface BayesEntry {
   /** Expected cost, in the metric's unit, of taking the candidate / of keeping the control, where more is better. */
   readonly expectedShortfall: number;
   readonly expectedExcess: number;
+}
+
+export interface ComplierEntry {
+  readonly method: string;
+  readonly estimate: number;
+  readonly interval: Interval;
+  /** Share of predictions answered by the candidate where it was assigned, 0..1. */
+  readonly compliance: number;
 }
 
 export interface AdjustedEntry {
@@ -92,6 +102,22 @@ export interface MetricEntry {
   /** Where values were ended, and how many. */
   readonly capped?: CapSummary;
   readonly variants: readonly MetricVariantEntry[];
+}
+
+/** One metric's effect over the values of one segment; `value`s as in `segments`. */
+export interface SegmentEffects {
+  readonly segment: string;
+  readonly metric: string;
+  readonly variant: string;
+  readonly effects: readonly { readonly value: string; readonly difference: number; readonly interval: Interval }[];
+  /** Of the effect being the same for all values (Welch's F-test). */
+  readonly sameEffectPValue: number;
+  /** Effect of the last stretch of days since exposure less that of the first. */
+  readonly decay?: { readonly change: number; readonly interval: Interval; readonly pValue: number } | Insufficient;
+  /** The one value without which nothing is shown, or `none`. */
+  readonly restsOn?: string;
+  /** `reversed`: all together point one way, the values the other (Simpson). Rates per unit only. */
+  readonly withinSegments?: 'reversed' | 'unclear' | 'agrees';
 }
 
 export interface SeriesEntry {
@@ -173,6 +199,8 @@ export interface NetValue {
   /** P(net > `threshold`), normal approximation, flat prior. */
   readonly probabilityAbove: number | Insufficient;
   readonly threshold: number;
+  /** In the value's unit, on average over what is still possible: E[max(-net, 0)] of taking the candidate, E[max(net, 0)] of keeping the control. */
+  readonly expectedLoss?: { readonly candidate: number; readonly control: number } | Insufficient;
   /** Terms whose noise is unknown and therefore missing from the interval. */
   readonly omits: readonly string[];
 }
@@ -180,6 +208,8 @@ export interface NetValue {
 export interface ValueTermEntry {
   readonly name: string;
   readonly metric: string;
+  /** What it is counted in, as declared. */
+  readonly base?: string;
   readonly estimate: number | Insufficient;
   /** Share of the net value's variance, 0..1. */
   readonly varianceShare: number | Insufficient;
@@ -250,6 +280,8 @@ export interface Report {
     readonly value: string;
     readonly metrics: readonly MetricEntry[];
   }[];
+  /** Effects on the primary metrics by segment: new and established units, days since exposure, and what was captured. */
+  readonly segmentEffects?: readonly SegmentEffects[];
   /** The same metrics under another rule, to see whether the answer hangs on it; never what the verdict rests on. */
   readonly sensitivity?: readonly {
     readonly name: 'exclude-mixed';

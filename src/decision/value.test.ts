@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { VariantSummary } from '../evidence/index.ts';
 import { createRandom, jointMomentsOf, momentsOf } from '../stats/index.ts';
-import { mean, variant } from './summary.fixture.ts';
+import { makeReport } from './index.ts';
+import { riskAdjustedReturn } from './risk-register.ts';
+import { mean, proportion, specification, summaryOf, variant } from './summary.fixture.ts';
 import { valueEntry } from './value.ts';
 
 const model = {
@@ -92,5 +94,45 @@ describe('the value model', () => {
     );
     expect(entry.net).toEqual({ kind: 'insufficient', reason: 'b was not measured for old' });
     expect(entry.terms[0]?.estimate).toBe(0);
+  });
+
+  it('says what each choice costs on average, and warns of terms without a common base', () => {
+    const side = (name: string, share: number) =>
+      variant(name, 2_000, { accuracy: proportion(2_000, share), time: mean(2_000, 50, 9) });
+    const model = {
+      unit: 'points',
+      terms: [
+        { name: 'lift', metric: 'accuracy', coefficient: 1, per: 0.01, base: 'percent of revenue' },
+        { name: 'speed', metric: 'time', coefficient: -1, per: 1, base: 'percent of cost' },
+      ],
+    };
+    const report = makeReport(summaryOf([side('old', 0.7), side('new', 0.7)]), {
+      experiment: { ...specification({ primary: ['net_value > 0'] }), value: model },
+    });
+    const { net } = report.value;
+    if (!('estimate' in net) || net.interval.kind !== 'bounded') throw new Error('no net value');
+    // E[max(X, 0)] of a normal X around 0 is its deviation / sqrt(2 pi).
+    const deviation = (net.interval.upper - net.interval.lower) / 2 / 1.959963984540054;
+    expect(net.expectedLoss).toMatchObject({
+      candidate: expect.closeTo(deviation / Math.sqrt(2 * Math.PI), 9),
+      control: expect.closeTo(deviation / Math.sqrt(2 * Math.PI), 9),
+    });
+    expect(report.findings.find(({ code }) => code === 'mixed-bases')?.text).toContain('2 bases');
+  });
+
+  it('of a risk register is a distribution whose mean is the expected one', () => {
+    // The worked example: 658,825 + 53,000 gained before 53,000 spent; expected loss 72,500.
+    const risks = [
+      { probability: 0.15, loss: 200_000 },
+      { probability: 0.05, loss: 50_000 },
+      { probability: 0.08, loss: 500_000 },
+      { probability: 0.25, loss: 300_000, twoSided: true },
+    ];
+    const spread = riskAdjustedReturn(risks, { gain: 658_825, cost: 53_000 });
+    expect(spread.mean).toBeCloseTo(10.06, 0);
+    expect(spread.p5).toBeLessThan(spread.median);
+    expect(spread.median).toBeCloseTo(11.43, 1);
+    expect(spread.p95).toBeGreaterThan(spread.median);
+    expect(riskAdjustedReturn(risks, { gain: 658_825, cost: 53_000 })).toEqual(spread);
   });
 });

@@ -1,6 +1,6 @@
 // What is the difference worth? The value model's terms, their sum, and how much of the sum is noise.
 import type { ValueModel, ValueTerm } from '../experiment/index.ts';
-import { type Insufficient, type Interval, normal, probabilityAbove } from '../stats/index.ts';
+import { type Insufficient, type Interval, normal, posteriorOfEffect, probabilityAbove } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import {
   type LinearEffect,
@@ -65,8 +65,18 @@ function netValue(net: LinearEffect, model: ValueModel, options: ValueOptions): 
       ? chanceAbove(net.estimate, standardError, options.threshold)
       : insufficient('no term of the value model has a known spread'),
     threshold: options.threshold,
+    expectedLoss: known
+      ? expectedLoss(net.estimate, standardError)
+      : insufficient('no term of the value model has a known spread'),
     omits,
   };
+}
+
+/** What each choice costs on average, under a flat prior and a normal estimate. */
+function expectedLoss(estimate: number, standardError: number): NonNullable<NetValue['expectedLoss']> {
+  if (standardError === 0) return { candidate: Math.max(0, -estimate), control: Math.max(0, estimate) };
+  const found = posteriorOfEffect({ estimate: 0, standardError: 0 }, { estimate, standardError }, { alpha: 0.05 });
+  return found.kind === 'insufficient' ? found : { candidate: found.expectedShortfall, control: found.expectedExcess };
 }
 
 /** Normal interval of an estimate, two-sided at alpha. */
@@ -90,6 +100,7 @@ function termEntries(sides: LinearEffectSides, model: ValueModel): readonly Valu
     return {
       name: term.name,
       metric: term.metric,
+      ...(term.base === undefined ? {} : { base: term.base }),
       estimate: effect.kind === 'linear' ? effect.estimate : effect,
       varianceShare: varianceShare(variance, total, term),
     };

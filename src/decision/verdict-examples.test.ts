@@ -32,9 +32,9 @@ describe('examples/verdicts', () => {
       code: 'choose-cheaper',
       text: expect.stringContaining('by the value model new is'),
     });
-    const { outlook } = analyzePublished(documentOf('keep-testing.json')).verdict;
-    // (1.96 + 0.84)^2 (0.7 x 0.3 + 0.72 x 0.28) / 0.02^2 a side
-    expect(outlook?.decidedAt).toMatchObject({ units: expect.any(Number) });
-    expect(Number((outlook?.decidedAt as { units: number }).units) / 2 / 8_078).toBeCloseTo(1, 1);
+    // (1.96 + 0.84)^2 (0.7 x 0.3 + 0.72 x 0.28) / 0.02^2 a side; the score interval is a little wider.
+    expect(analyzePublished(documentOf('keep-testing.json')).verdict.outlook?.decidedAt).toMatchObject({
+      units: expect.closeTo(2 * 8_078, -3),
+    });
   });
 });

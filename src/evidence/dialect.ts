@@ -128,7 +128,7 @@ function arithmeticOf(
   for (const [operator, name] of Object.entries(names)) {
     const [left, right, ...others] = split(sql, operator);
     if (left?.endsWith(' ') && right?.startsWith(' ') && others.length === 0)
-      return { left, right: right.trim(), name };
+      return { left: left.trim(), right: right.trim(), name };
   }
   return undefined;
 }

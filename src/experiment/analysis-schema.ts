@@ -6,6 +6,7 @@ import { closed, duration, integer, oneOf, text, wordName } from './schema-parts
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
+type ValueTerm = Omit<ValueModel['terms'][number], 'name'>;
 const termRule = 'a mapping of one metric to its coefficient, and per';
 /** `spec.value`: what the differences are worth. */
 export const valueSchema: z.ZodType<ValueModel> = closed(
@@ -15,17 +16,22 @@ export const valueSchema: z.ZodType<ValueModel> = closed(
       .record(
         wordName,
         z
-          .record(wordName, z.number({ error: 'a number' }), { error: termRule })
-          .meta({ minProperties: 1, maxProperties: 2 })
-          .transform((term, context): { metric: string; coefficient: number; per: number } => {
-            const { per = 1, ...rest } = term;
-            const [entry, ...more] = Object.entries(rest);
-            if (entry === undefined || more.length > 0) {
-              context.addIssue({ code: 'custom', message: termRule });
+          .record(wordName, z.union([z.number(), z.string()], { error: 'a number' }), { error: termRule })
+          .meta({ minProperties: 1, maxProperties: 3 })
+          .transform((term, context): ValueTerm => {
+            const { per = 1, base, ...rest } = term;
+            const refuse = (path: readonly string[], message: string): never => {
+              context.addIssue({ code: 'custom', path: [...path], message });
               return z.NEVER;
-            }
-            if (!(per > 0)) context.addIssue({ code: 'custom', path: ['per'], message: 'a number > 0' });
-            return { metric: entry[0], coefficient: entry[1], per };
+            };
+            const [entry, ...more] = Object.entries(rest);
+            if (entry === undefined || more.length > 0) return refuse([], termRule);
+            const [metric, coefficient] = entry;
+            if (typeof coefficient !== 'number') return refuse([metric], 'a number');
+            if (!(typeof per === 'number' && per > 0)) return refuse(['per'], 'a number > 0');
+            if (base !== undefined && typeof base !== 'string')
+              return refuse(['base'], 'text such as percent of revenue');
+            return { metric, coefficient, per, ...(base === undefined ? {} : { base }) };
           }),
         { error: 'a mapping of names to terms' },
       )

@@ -125,6 +125,8 @@ export interface ValueTerm {
   readonly metric: string;
   readonly coefficient: number;
   readonly per: number;
+  /** What the term is counted in, for example `percent of revenue`; terms of several bases have no common sum. */
+  readonly base?: string;
 }
 
 export interface ValueModel {

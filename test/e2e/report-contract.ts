@@ -18,7 +18,13 @@ export function expectContract(document: unknown): void {
     series?: { metric: string; variant: string; everyMs: number; points: { at: string }[] }[];
     value: { net: Document; terms: unknown[] };
     findings: { code: string; text: string }[];
-    verdict: { kind: string; recommendation: string; pointRule: unknown; reasons: { code: string; text: string }[] };
+    verdict: {
+      kind: string;
+      recommendation: string;
+      pointRule: unknown;
+      reasons: { code: string; text: string }[];
+      outlook?: { wouldChange: string[] };
+    };
   };
   for (const text of [report.experiment, report.control]) expect(text).toEqual(expect.any(String));
   for (const variant of report.variants) {
@@ -45,6 +51,14 @@ export function expectContract(document: unknown): void {
         expect(difference).toBeDefined();
         for (const key of ['absolute', 'relative', 'pValue']) expectNumberOrInsufficient(difference?.[key]);
         expectInterval(difference?.interval);
+        for (const key of ['sequential', 'bayes']) {
+          const entry = difference?.[key] as Document;
+          if (entry.kind === 'insufficient') expectNumberOrInsufficient(entry);
+          else {
+            expect(entry.method).toEqual(expect.any(String));
+            expectInterval(entry.interval);
+          }
+        }
       }
     }
   }
@@ -65,6 +79,9 @@ export function expectContract(document: unknown): void {
   }
   for (const each of [...report.findings, ...report.verdict.reasons])
     expect(each).toMatchObject({ code: expect.stringMatching(/^[a-z][a-z0-9-]*$/), text: expect.stringMatching(/\S/) });
+  for (const check of Object.values(report.checks))
+    if (check.ok === false) expect(check.fix ?? check.text).toMatch(/\S/);
+  expect(report.verdict.outlook?.wouldChange.length).toBeGreaterThan(0);
   expect(verdicts).toContain(report.verdict.kind);
   expect(recommendations).toContain(report.verdict.recommendation);
   if (typeof report.verdict.pointRule === 'string') expect(recommendations).toContain(report.verdict.pointRule);
