@@ -37,6 +37,8 @@ interface ServeOptions {
 /** Serves until SIGINT or SIGTERM, then drains and exits 0. A second signal exits at once. */
 export async function serveCommand(options: ServeOptions): Promise<void> {
   const token = await readToken(options.tokenFile);
+  // Before anybody can reach the server: a service manager may stop it in the moment in which it says that it listens.
+  const stopped = untilSignalled();
   const server = await startServer({
     files: options.file,
     dataDirectory: options.data,
@@ -79,7 +81,14 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     note(
       `experiment  ${state.experiment.name}: ${state.state}${state.state === 'draft' ? `; begin with: assay start ${state.experiment.name} --reason "..."` : ''}`,
     );
-  await new Promise<void>((resolve) => {
+  await stopped;
+  await server.close();
+  note('stopped; everything acknowledged is on disk');
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second of the same exits at once. */
+function untilSignalled(): Promise<void> {
+  return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => {
         note(`${signal}: finishing requests in flight`);
@@ -88,8 +97,6 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
       });
     }
   });
-  await server.close();
-  note('stopped; everything acknowledged is on disk');
 }
 
 /** The socket for gRPC, when one is asked for. */

@@ -285,6 +285,9 @@ function aimOf({
   return (isMore ? eased : -eased) > 1e-12 ? 'non-inferiority' : 'superiority';
 }
 
+/** Units that no experiment will ever see. */
+const farthestUnits = 1e12;
+
 /** One failure among the first few requests is no evidence that a limit is broken for good. */
 const fewestGuardedUnits = 30;
 
@@ -345,8 +348,13 @@ function growthNeeded(
   const distance = Math.min(Math.abs(estimate - form.lower), Math.abs(estimate - form.upper));
   if (standardError === undefined || distance === 0) return undefined;
   if (procedure.kind === 'sequential') {
+    // Beyond this nobody waits for it, and the search would leave the whole numbers.
+    if (units * (standardError / distance) ** 2 > farthestUnits) return undefined;
     const growth = (power: number): number =>
-      growthToDecideWatched({ distance, standardError, n: units }, { alpha, power, horizon: procedure.horizon });
+      Math.max(
+        1,
+        growthToDecideWatched({ distance, standardError, n: units }, { alpha, power, horizon: procedure.horizon }),
+      );
     return { atEstimate: growth(0.5), withPower80: growth(0.8) };
   }
   const z = normal.isf(alpha / 2);

@@ -120,18 +120,20 @@ function placesOf(names: readonly string[], model: ValueModel | undefined): read
 
 /** Within a variant by the joint moments where there are any; metrics without a known spread count as known. */
 function covarianceOf(places: readonly Place[], sides: LinearEffectSides): MetricEstimates['covariance'] {
-  const variance = (left: Place, right?: Place): number => {
-    const weights: Record<string, number> = { [left.metric]: 1 };
-    if (right !== undefined) weights[right.metric] = 1;
-    const other: VariantSummary = sides[left.side];
-    const effect = linearEffect({ control: other, candidate: other }, { control: {}, candidate: weights });
+  const varianceOf = (side: Place['side'], weights: Readonly<Record<string, number>>): number => {
+    const own: VariantSummary = sides[side];
+    const effect = linearEffect({ control: own, candidate: own }, { control: {}, candidate: weights });
     return effect.kind === 'linear' ? effect.variance : 0;
   };
-  return places.map((left) =>
-    places.map((right) => {
-      if (left === right) return variance(left);
-      if (left.side !== right.side) return 0;
-      return (variance(left, right) - variance(left) - variance(right)) / 2;
+  const errors = places.map(({ side, metric }) => Math.sqrt(varianceOf(side, { [metric]: 1 })));
+  return places.map((left, i) =>
+    places.map((right, j) => {
+      const [one, two] = [errors[i] ?? 0, errors[j] ?? 0];
+      if (i === j) return one * one;
+      if (left.side !== right.side || one === 0 || two === 0) return 0;
+      // On one scale, so that a large variance does not swallow a small one.
+      const both = varianceOf(left.side, { [left.metric]: 1 / one, [right.metric]: 1 / two });
+      return Math.min(1, Math.max(-1, both / 2 - 1)) * one * two;
     }),
   );
 }

@@ -107,6 +107,28 @@ describe('a criterion that is watched', () => {
     expect(report.verdict.reasons[0]?.text).toContain('at every look; for one look at the end it would be');
   });
 
+  it('says at how many units it will be decided, and nothing where that is beyond all experiments', () => {
+    const decide = (distance: number) => {
+      const side = (name: string, center: number) => variant(name, 1_000, { score: mean(1_000, center, 1) });
+      return assessCriterion(
+        {
+          text: 'score > control.score',
+          role: 'primary',
+          alpha,
+          model: undefined,
+          zeroOne: new Set(),
+          procedure: sequential,
+        },
+        { control: side('old', 0), candidate: side('new', distance) },
+      ).unitsNeeded;
+    };
+    const needed = decide(0.05);
+    // One look needs 2 (1.96 / 0.05)^2 a side; the sequence some twice as many.
+    expect((needed?.atEstimate ?? 0) / 2 / (2 * (1.96 / 0.05) ** 2)).toBeGreaterThan(1.5);
+    expect(needed?.withPower80).toBeGreaterThan(needed?.atEstimate ?? 0);
+    for (const distance of [0, 1e-7, 1e-9, 1e-15, -1e-12]) expect(decide(distance)).toBeUndefined();
+  });
+
   it('waits for 50 units of each variant', () => {
     const side = (name: string, share: number) => variant(name, 40, { score: mean(40, share, 1) });
     const { entry } = assessCriterion(
