@@ -34,7 +34,7 @@ const { values: flags } = parseArgs({
     source: { type: 'boolean', default: false },
   },
 });
-const rounds = Number(flags.rounds ?? (flags.quick ? 3 : flags.full ? 7 : 5));
+const rounds = Number(flags.rounds ?? (flags.quick ? 4 : flags.full ? 7 : 5));
 const connections = Number(flags.connections);
 const startedMs = performance.now();
 
@@ -47,6 +47,8 @@ interface Row {
   /** Why there is no value, or what stands behind it. */
   readonly note?: string;
 }
+
+type Cpu = ReturnType<typeof cpuMicros>;
 
 const rows: Row[] = [];
 /** Aims of a quiet machine with --full, else the gates that hold on a busy one. */
@@ -97,18 +99,30 @@ const largeByHeader: Traffic = { path: paths.plain, bytes: 20_000, unit: 'header
 const largeByBody: Traffic = { path: paths.byBody, bytes: 20_000, unit: 'body-first' };
 const largeByBodyLast: Traffic = { path: paths.byBody, bytes: 20_000, unit: 'body-last' };
 
+/** CPU time per request of what serves, the same of the analysis process beside it, and requests per second. */
+interface Run {
+  readonly micros: number;
+  readonly beside: number;
+  readonly rate: number;
+}
+
 /** One subject under one kind of traffic, measured once per round. */
 interface Lane {
   readonly key: string;
   readonly proxy: Subject;
   readonly traffic: Traffic;
   readonly rounds: number;
-  readonly runs: { readonly micros: number; readonly rate: number }[];
+  readonly runs: Run[];
 }
 const lanes: Lane[] = [];
 const lane = (key: string, proxy: Subject | undefined, traffic: Traffic, turns: number = rounds): void => {
   if (proxy !== undefined) lanes.push({ key, proxy, traffic, rounds: turns, runs: [] });
 };
+const runOf = (before: Cpu, after: Cpu, { requests, seconds }: Pick<Loaded, 'requests' | 'seconds'>): Run => ({
+  micros: (after.serving - before.serving) / requests,
+  beside: (after.analysis - before.analysis) / requests,
+  rate: requests / seconds,
+});
 /** For lanes beside the main ones, so that the quick form stays within its time. */
 const fewer = flags.quick ? 2 : rounds;
 /** Complete replies of Assay, for the count of rows: nothing else sends to it. */
@@ -167,7 +181,7 @@ try {
   const source = fileURLToPath(new URL('../src/cli/main.ts', import.meta.url));
   if (!flags.source && !existsSync(built))
     throw new Error('dist/cli/main.js is missing; run `npm run build` first, or pass --source');
-  const assay = flags.source ? [process.execPath, ...process.execArgv, source] : [process.execPath, built];
+  const assay = flags.source ? [process.execPath, ...process.execArgv, source] : [built];
   const model = cpus()[0]?.model.trim() ?? 'unknown processor';
   say(`${model}, ${availableParallelism()} cores, Node ${process.version}, ${process.arch}`);
   say(
@@ -182,11 +196,11 @@ try {
   const place = { directory };
   const gateway = (name: string, ...extra: string[]): Promise<AssaySubject> =>
     startAssay(upstreams, { ...place, name, assay, flags: extra });
-  const [nginx, httpProxy, byDefault, fast, pair] = await Promise.all([
+  const [nginx, httpProxy, byDefault, node, pair] = await Promise.all([
     attempt(['nginx', 'nginx mirror'], () => withTool(nginxTool, (tool) => startNginx(tool, upstreams, place))),
     attempt(['http-proxy'], () => startHttpProxy(upstreams, place)),
     attempt(['default'], () => gateway('default')),
-    attempt(['fast'], () => gateway('fast', '--front', 'fast')),
+    flags.quick ? undefined : attempt(['node'], () => gateway('node', '--front', 'node')),
     attempt(['two workers'], () => gateway('two-workers', '--workers', '2')),
   ]);
   const [haproxy, envoy] = flags.quick
@@ -200,20 +214,20 @@ try {
 
   lane('nginx', nginx, plain);
   lane('default', byDefault, plain);
-  lane('fast', fast, plain);
   lane('http-proxy', httpProxy, plain);
+  lane('node', node, plain);
   lane('haproxy', haproxy, plain);
   lane('envoy', envoy, plain);
   lane('nginx mirror', nginx, mirrored, fewer);
-  lane('default mirror', flags.quick && fast !== undefined ? undefined : byDefault, mirrored, fewer);
-  lane('fast mirror', fast, mirrored, fewer);
+  lane('default mirror', byDefault, mirrored, fewer);
+  lane('node mirror', node, mirrored, fewer);
   lane('large by header', byDefault, largeByHeader, fewer);
   lane('large by body', byDefault, largeByBody, fewer);
   if (!flags.quick) {
     lane('large by last member', byDefault, largeByBodyLast);
     lane('nginx, large', nginx, largeByHeader);
-    lane('fast, large by header', fast, largeByHeader);
-    lane('fast, large by body', fast, largeByBody);
+    lane('node, large by header', node, largeByHeader);
+    lane('node, large by body', node, largeByBody);
   }
 
   // All at once and on all cores: what is compiled in this time does not depend on who else runs.
@@ -233,7 +247,7 @@ try {
       if (round >= turns) continue;
       const before = cpuMicros(proxy.running);
       const { requests, seconds } = await loadOnce(proxy, traffic);
-      runs.push({ micros: (cpuMicros(proxy.running) - before) / requests, rate: requests / seconds });
+      runs.push(runOf(before, cpuMicros(proxy.running), { requests, seconds }));
     }
   }
 
@@ -248,7 +262,7 @@ try {
       for (const { proxy, traffic, runs } of turns) {
         const before = cpuMicros(proxy.running);
         const { requests, seconds } = await loadOnce(proxy, traffic, { connections: 64, pinned: false });
-        runs.push({ micros: (cpuMicros(proxy.running) - before) / requests, rate: requests / seconds });
+        runs.push(runOf(before, cpuMicros(proxy.running), { requests, seconds }));
       }
     }
     pin(byDefault.running, proxyCore);
@@ -257,20 +271,19 @@ try {
 
   addRow('default_vs_nginx_per_core', ratio('nginx', 'default'), target(0.2, 0.28));
   addRow('default_vs_http_proxy', ratio('http-proxy', 'default'), 1.6);
-  addRow('fast_vs_nginx_per_core', ratio('nginx', 'fast'), target(0.4, 0.55));
-  const mirrorLane = lanes.some(({ key }) => key === 'fast mirror') ? 'fast mirror' : 'default mirror';
-  addRow('mirror_vs_nginx_mirror', ratio('nginx mirror', mirrorLane), target(1, 1.3), mirrorLane);
+  // The fast front is the default.
+  addRow('fast_vs_nginx_per_core', ratio('nginx', 'default'), target(0.4, 0.55));
+  addRow('mirror_vs_nginx_mirror', ratio('nginx mirror', 'default mirror'), target(1, 1.3));
   addRow('two_workers', ratio('two workers', 'one process', 'rate'), target(1.3, 1.5));
   addRow('body_id_vs_header_id', ratio('large by header', 'large by body'), 0.85);
   if (!flags.quick) {
-    addRow('default_vs_haproxy_per_core', ratio('haproxy', 'default'), target(0.2, 0.28));
-    addRow('fast_vs_haproxy_per_core', ratio('haproxy', 'fast'), target(0.4, 0.55));
-    addRow('default_vs_envoy_per_core', ratio('envoy', 'default'), 0.5);
-    addRow('fast_vs_envoy_per_core', ratio('envoy', 'fast'), 1);
-    addRow('default_mirror_vs_nginx_mirror', ratio('nginx mirror', 'default mirror'), 0.7);
+    addRow('node_vs_nginx_per_core', ratio('nginx', 'node'), target(0.2, 0.28));
+    addRow('default_vs_haproxy_per_core', ratio('haproxy', 'default'), target(0.4, 0.55));
+    addRow('default_vs_envoy_per_core', ratio('envoy', 'default'), 1);
+    addRow('node_mirror_vs_nginx_mirror', ratio('nginx mirror', 'node mirror'), 0.7);
     addRow('last_body_id_vs_header_id', ratio('large by header', 'large by last member'), 0.6);
-    addRow('fast_body_id_vs_header_id', ratio('fast, large by header', 'fast, large by body'), 0.85);
-    if (byDefault !== undefined) await compareLatency({ direct: upstreams.a, nginx, byDefault, fast });
+    addRow('node_body_id_vs_header_id', ratio('node, large by header', 'node, large by body'), 0.85);
+    if (byDefault !== undefined) await compareLatency({ direct: upstreams.a, nginx, byDefault, node });
   }
   if (flags.full) {
     for (const row of await measureMemory({ upstreams, place: { directory }, assay, load, say })) {
@@ -278,7 +291,7 @@ try {
     }
   }
 
-  const assayed = [byDefault, fast, pair].filter((each) => each !== undefined);
+  const assayed = [byDefault, node, pair].filter((each) => each !== undefined);
   await checkRows(assayed);
   const { times, vsGrowthbook, vsUnleash } = await timeAssignments({
     rounds: flags.quick ? 5 : 15,
@@ -332,14 +345,14 @@ async function compareLatency(subjects: {
   readonly direct: number;
   readonly nginx: Subject | undefined;
   readonly byDefault: Subject;
-  readonly fast: Subject | undefined;
+  readonly node: Subject | undefined;
 }): Promise<void> {
-  const { direct, nginx, byDefault, fast } = subjects;
+  const { direct, nginx, byDefault, node } = subjects;
   const named: readonly (readonly [string, number, Subject | null])[] = [
     ['direct', direct, null],
     ...(nginx === undefined ? [] : [['nginx', nginx.port, nginx] as const]),
     ['default', byDefault.port, byDefault],
-    ...(fast === undefined ? [] : [['fast', fast.port, fast] as const]),
+    ...(node === undefined ? [] : [['node', node.port, node] as const]),
   ];
   for (const [, , proxy] of named) if (proxy !== null) pin(proxy.running, 'all');
   const seen = named.map((): { p50: number; p99: number }[] => []);
@@ -360,7 +373,7 @@ async function compareLatency(subjects: {
   }
   const indexOf = (name: string): number => named.findIndex(([each]) => each === name);
   const reference = indexOf('nginx');
-  for (const name of ['default', 'fast']) {
+  for (const name of ['default', 'node']) {
     const index = indexOf(name);
     const value =
       reference < 0 || index < 0
@@ -375,9 +388,10 @@ function printLanes(): void {
     if (runs.length === 0) continue;
     const rate = median(runs.map((run) => run.rate));
     const micros = runs.map((run) => run.micros);
+    const beside = median(runs.map((run) => run.beside));
     say(
       `${key.padEnd(24)} ${proxy.name.padEnd(14)} ${String(traffic.bytes).padStart(6)} B  ${rate.toFixed(0).padStart(7)} requests/s` +
-        `  CPU ${median(micros).toFixed(1).padStart(6)} us/request  (best ${Math.min(...micros).toFixed(1)})`,
+        `  CPU ${median(micros).toFixed(1).padStart(6)} us/request  (best ${Math.min(...micros).toFixed(1)})${beside > 0 ? `, analysis process ${beside.toFixed(1)}` : ''}`,
     );
   }
 }

@@ -8,6 +8,7 @@ import type {
   UpstreamFailure,
   UpstreamRequest,
 } from '../gateway/index.ts';
+import { type ReadHandle, readHandleOf } from '../gateway/index.ts';
 
 /** What a connection needs of the request it carries. */
 export interface CarriedAttempt {
@@ -52,12 +53,6 @@ const maxHeadBytes = 64 * 1024;
 /** Requests up to this length go out as one string. */
 const maxTextBytes = 12 * 1024;
 
-/**
- * All connections read into the same bytes: a read is parsed, and what is kept of it copied, before the next can happen.
- * Windows reads ahead of the call, so there each connection has its own.
- */
-const readBytes = process.platform === 'win32' ? null : Buffer.allocUnsafeSlow(64 * 1024);
-
 /** A pool of parsers with the callbacks of this file. */
 export function createParserPool(parsing: HttpParsing): ParserPool {
   const spare: HttpParser[] = [];
@@ -79,6 +74,9 @@ export function createParserPool(parsing: HttpParsing): ParserPool {
         parser[parsing.onMessage] = function (this: HttpParser): void {
           (this.owner as RawConnection).parsedEnd();
         };
+        parser[parsing.onRead] = function (this: HttpParser, result: number | HttpParseError): void {
+          (this.owner as RawConnection | null)?.parsedRead(result);
+        };
       }
       parser.initialize(parsing.response, {}, maxHeadBytes, 0);
       parser.owner = owner;
@@ -86,6 +84,7 @@ export function createParserPool(parsing: HttpParsing): ParserPool {
     },
     give(parser) {
       parser.owner = null;
+      parser.unconsume();
       spare.push(parser);
     },
     close() {
@@ -98,6 +97,7 @@ export function createParserPool(parsing: HttpParsing): ParserPool {
 export class RawConnection {
   readonly #options: RawConnectionOptions;
   readonly #socket: Socket;
+  #handle: ReadHandle | null = null;
   #parser: HttpParser | null;
   #attempt: CarriedAttempt | null = null;
   #isConnected = false;
@@ -121,19 +121,7 @@ export class RawConnection {
   constructor(options: RawConnectionOptions) {
     this.#options = options;
     const { host, port, connectTimeoutMs } = options;
-    const buffer = readBytes ?? Buffer.allocUnsafeSlow(64 * 1024);
-    const socket = connect({
-      host,
-      port,
-      noDelay: true,
-      onread: {
-        buffer,
-        callback: (length) => {
-          this.#onBytes(length === buffer.length ? buffer : buffer.subarray(0, length));
-          return true;
-        },
-      },
-    });
+    const socket = connect({ host, port, noDelay: true });
     this.#socket = socket;
     this.#parser = options.parsers.take(this);
     this.#connectTimer = setTimeout(() => {
@@ -142,6 +130,10 @@ export class RawConnection {
     }, connectTimeoutMs);
     socket.on('connect', () => {
       this.#isConnected = true;
+      this.#handle = readHandleOf(socket);
+      // As on the callers' side: bytes go to the parser, the stream only tells the end.
+      this.#parser?.consume(this.#handle);
+      socket.resume();
       this.#stopConnectTimer();
       options.onConnect();
     });
@@ -175,7 +167,7 @@ export class RawConnection {
   /** The gateway takes more. */
   resume(): void {
     this.#tell();
-    if (this.#attempt !== null && !this.#attempt.isPaused) this.#socket.resume();
+    if (this.#attempt !== null && !this.#attempt.isPaused) this.#handle?.readStart();
   }
 
   destroy(): void {
@@ -215,29 +207,28 @@ export class RawConnection {
     if (this.#hasHead) this.#isComplete = true;
   }
 
-  // --- the socket's side ---
-
-  #onBytes(bytes: Buffer): void {
-    const parser = this.#parser;
-    if (parser === null) return;
+  /** The bytes of one read are parsed. */
+  parsedRead(result: number | HttpParseError): void {
+    if (this.#parser === null) return;
     // Nobody asked: whatever it is, it must not become the reply to the next request.
-    if (this.#attempt === null || this.#isComplete) {
+    if (this.#attempt === null) {
       this.#socket.destroy();
       return;
     }
-    const read = parser.execute(bytes);
-    if (typeof read !== 'number') {
+    if (typeof result !== 'number') {
       this.#isLast = true;
       if (!this.#isComplete) {
-        this.#break('malformed-reply', `the reply is not sound HTTP: ${reasonOf(read)}`);
+        this.#break('malformed-reply', `the reply is not sound HTTP: ${reasonOf(result)}`);
         return;
       }
     } else if (this.#status === 101) {
       this.#break('malformed-reply', 'the reply switches to another protocol, which nobody asked for');
       return;
-    } else if (read < bytes.length) this.#isLast = true;
+    }
     this.#tell();
   }
+
+  // --- the socket's side ---
 
   #tell(): void {
     const attempt = this.#attempt;
@@ -257,7 +248,7 @@ export class RawConnection {
     this.#chunks = told === this.#chunks.length ? [] : this.#chunks.slice(told);
     this.#isTelling = false;
     if (attempt.isEnded) return;
-    if (attempt.isPaused) this.#socket.pause();
+    if (attempt.isPaused) this.#handle?.readStop();
     else if (this.#isComplete) this.#finish(attempt);
   }
 

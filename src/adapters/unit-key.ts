@@ -14,6 +14,8 @@ export interface UnitKeyOptions {
 }
 
 const keyBytes = 32;
+/** Half of the units whose hashes are kept; an id has at most 512 bytes. */
+const rememberedUnits = 8192;
 
 /**
  * The hasher of this data directory: the first 64 bits of HMAC-SHA-256 (RFC 2104), hex.
@@ -24,7 +26,25 @@ const keyBytes = 32;
  */
 export async function openUnitHasher(options: UnitKeyOptions): Promise<UnitHasher> {
   const key = await readKey(options);
-  return { hashUnit: (id) => createHmac('sha256', key).update(id, 'utf8').digest('hex').slice(0, 16) };
+  const hash = (id: string): string => createHmac('sha256', key).update(id, 'utf8').digest('hex').slice(0, 16);
+  return { hashUnit: remembering(hash) };
+}
+
+/** Units come back, and a hash costs as much as all else that is decided about a request: those seen of late are kept, in memory only. */
+function remembering(hash: (id: string) => string): (id: string) => string {
+  let recent = new Map<string, string>();
+  let before = new Map<string, string>();
+  return (id) => {
+    const known = recent.get(id);
+    if (known !== undefined) return known;
+    const made = before.get(id) ?? hash(id);
+    if (recent.size >= rememberedUnits) {
+      before = recent;
+      recent = new Map();
+    }
+    recent.set(id, made);
+    return made;
+  };
 }
 
 async function readKey({ directory, environment }: UnitKeyOptions): Promise<Buffer> {

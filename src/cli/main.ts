@@ -117,9 +117,9 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
         .default('serve-unrecorded'),
     )
     .addOption(
-      new Option('--front <kind>', 'node: node:http; fast: cleartext HTTP/1.1 at less cost per request')
-        .choices(['node', 'fast'])
-        .default('node'),
+      new Option('--front <kind>', 'fast: lean front for cleartext HTTP/1.1; node: node:http, which also serves TLS')
+        .choices(['fast', 'node'])
+        .default('fast'),
     )
     .option('--tls-cert <file>', 'serve HTTPS and HTTP/2 with this certificate, PEM')
     .option('--tls-key <file>', 'its private key, PEM')

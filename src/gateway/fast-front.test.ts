@@ -19,7 +19,7 @@ describe('the fast front', () => {
     expect(await callRaw(rig.port, upgrade + next, 2000)).toMatch(/"got":"1"[\s\S]*"got":"2"/);
   });
 
-  it('is the default front where it cannot serve: with TLS', async () => {
+  it('is the node front where it cannot serve: with TLS', async () => {
     const front = createFastFront(() => {}, { tls: { cert: '', key: '' } });
     expect(front.kind).toBe('node');
     await front.close();

@@ -1,4 +1,4 @@
-// How does the gateway listen at less cost than node:http? node:net with Node's own llhttp, for cleartext HTTP/1.1; all else is the default front's.
+// How does the gateway listen at less cost than node:http? node:net with Node's own llhttp, for cleartext HTTP/1.1; all else is node:http's.
 import { createServer } from 'node:net';
 import type { CallerHandler } from './caller.ts';
 import { type ConnectionDesk, FastConnection } from './fast-connection.ts';
@@ -11,7 +11,7 @@ import { lingerMs } from './read-body.ts';
 /** Parsers kept for the next connection. */
 const maxSpareParsers = 256;
 
-/** A front over node:net. With TLS, or where Node's parser cannot be had, it is the default front instead: `kind` tells. */
+/** A front over node:net. With TLS, or where Node's parser cannot be had, it is the node front instead: `kind` tells. */
 export function createFastFront(handle: CallerHandler, options: FrontOptions = {}): Front {
   const parsing = loadHttpParsing();
   if (parsing === null || options.tls !== undefined) return createNodeFront(handle, options);
@@ -42,12 +42,14 @@ export function createFastFront(handle: CallerHandler, options: FrontOptions = {
         parser[parsing.onHead] = callbacks.onHead;
         parser[parsing.onBody] = callbacks.onBody;
         parser[parsing.onMessage] = callbacks.onMessage;
+        parser[parsing.onRead] = callbacks.onRead;
       }
       parser.initialize(parsing.request, {}, limits.maxHeadBytes, 0);
       return parser;
     },
     returnParser(parser) {
       parser.owner = null;
+      parser.unconsume();
       if (spare.length < maxSpareParsers) spare.push(parser);
       // Not within one of its own callbacks.
       else setImmediate(() => parser.close());

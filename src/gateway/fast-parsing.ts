@@ -1,7 +1,7 @@
 // What does llhttp tell of a connection of the fast front, and which heads that are sound HTTP are refused all the same?
 import type { ExchangeHead } from './fast-exchange.ts';
 import { refuseCoding } from './http-head.ts';
-import type { HttpParser, HttpParsing, OnHead } from './http-parser.ts';
+import type { HttpParseError, HttpParser, HttpParsing, OnHead } from './http-parser.ts';
 
 /** Whom a parser tells; its `owner`. */
 export interface ParsedConnection {
@@ -10,9 +10,13 @@ export interface ParsedConnection {
   /** Header fields and target of a head that comes in parts. */
   parts: string[] | null;
   partsTarget: string;
+  /** Set when a head asks for another protocol: llhttp reads no further than the end of that request. */
+  stopsParsing: boolean;
   head(head: ExchangeHead): void;
   body(chunk: Buffer): void;
   message(): void;
+  /** The bytes of one read are parsed. @param result how many of them, or the fault. */
+  read(result: number | HttpParseError): void;
   /** A head that is refused with this status. */
   refuseHead(status: number): void;
 }
@@ -23,6 +27,7 @@ export function parserCallbacks(parsing: HttpParsing): {
   readonly onHead: OnHead;
   readonly onBody: (this: HttpParser, chunk: Buffer) => void;
   readonly onMessage: (this: HttpParser) => void;
+  readonly onRead: (this: HttpParser, result: number | HttpParseError) => void;
 } {
   const { methods } = parsing;
   return {
@@ -33,8 +38,9 @@ export function parserCallbacks(parsing: HttpParsing): {
       connection.parts = connection.parts === null ? headers : connection.parts.concat(headers);
       connection.partsTarget += target;
     },
-    onHead(major, minor, whole, number, wholeTarget, _status, _text, _asksUpgrade, keepsAlive) {
+    onHead(major, minor, whole, number, wholeTarget, _status, _text, asksUpgrade, keepsAlive) {
       const connection = this.owner as ParsedConnection;
+      if (asksUpgrade) connection.stopsParsing = true;
       let headers = whole;
       let target = wholeTarget;
       if (headers === undefined || headers === null) {
@@ -68,6 +74,9 @@ export function parserCallbacks(parsing: HttpParsing): {
     },
     onMessage() {
       (this.owner as ParsedConnection).message();
+    },
+    onRead(result) {
+      (this.owner as ParsedConnection | null)?.read(result);
     },
   };
 }

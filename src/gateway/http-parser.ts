@@ -2,6 +2,7 @@
 
 import { METHODS } from 'node:http';
 import { createRequire } from 'node:module';
+import type { Socket } from 'node:net';
 
 /** Codes that begin with `HPE_`, as llhttp has them. */
 export interface HttpParseError extends Error {
@@ -17,6 +18,12 @@ export interface HttpParser {
   execute(bytes: Buffer): number | HttpParseError;
   /** Tells the end of the connection; the fault when that is within a message. */
   finish(): undefined | number | HttpParseError;
+  /** Reads a stream by itself from now on, without a buffer per read; every read ends in the callback `onRead`. */
+  consume(handle: object): void;
+  /** The opposite of `consume`. */
+  unconsume(): void;
+  /** A copy of what is being read; only within `onRead`. */
+  getCurrentBuffer(): Buffer;
   close(): void;
   /** Whom the callbacks are about; they are called with the parser as `this`. */
   owner: unknown;
@@ -47,9 +54,22 @@ export interface HttpParsing {
   /** A copy of some bytes of the body. */
   readonly onBody: number;
   readonly onMessage: number;
+  /** What `execute` would have returned, for each read of a stream that the parser consumes. */
+  readonly onRead: number;
   /** Name of a method number; undefined for methods of other protocols. */
   readonly methods: readonly (string | undefined)[];
   create(): HttpParser;
+}
+
+/** The part of a socket's handle that a consuming parser leaves to us. */
+export interface ReadHandle {
+  readStart(): void;
+  readStop(): void;
+}
+
+/** What a connected socket reads from; for `HttpParser.consume`. */
+export function readHandleOf(socket: Socket): ReadHandle {
+  return (socket as unknown as { readonly _handle: ReadHandle })._handle;
 }
 
 interface ParserClass {
@@ -60,6 +80,7 @@ interface ParserClass {
   readonly kOnHeadersComplete: number;
   readonly kOnBody: number;
   readonly kOnMessageComplete: number;
+  readonly kOnExecute: number;
 }
 
 let loaded: HttpParsing | null | undefined;
@@ -89,6 +110,7 @@ function tryOut(Parser: ParserClass): HttpParsing | null {
     onHead: Parser.kOnHeadersComplete,
     onBody: Parser.kOnBody,
     onMessage: Parser.kOnMessageComplete,
+    onRead: Parser.kOnExecute,
     methods,
     create: () => new Parser(),
   };
@@ -108,6 +130,8 @@ function tryOut(Parser: ParserClass): HttpParsing | null {
     return parser.execute(Buffer.from(text));
   };
   try {
+    if (typeof parser.consume !== 'function' || typeof parser.unconsume !== 'function') return null;
+    if (typeof parser.getCurrentBuffer !== 'function' || typeof parsing.onRead !== 'number') return null;
     const sound = 'POST /x HTTP/1.1\r\nA: b\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n';
     if (read(sound) !== sound.length) return null;
     const expected = [[1, 1, ['A', 'b', 'Transfer-Encoding', 'chunked'], '/x', false, true], 'hi', 'end'];

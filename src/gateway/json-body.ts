@@ -3,6 +3,7 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Json } from '../evidence/index.ts';
 import { headerOf, type RawHeaders } from './forward-headers.ts';
 import { type GrpcMessage, grpcKind, readGrpcMessage } from './grpc-message.ts';
+import { skipWhite, skipWhiteBack } from './json-scan.ts';
 
 /** Largest body looked into after decompression, bytes: a small compressed body must not become a large one here. */
 const maxDecodedBytes = 4 * 1024 * 1024;
@@ -88,15 +89,7 @@ function parseJson(bytes: Buffer | null): Json | undefined {
 /** True when the bytes begin and end as a JSON object does. */
 export function isJsonObject(bytes: Buffer | null): boolean {
   if (bytes === null) return false;
-  let from = 0;
-  let to = bytes.length - 1;
-  while (from < to && isWhite(bytes[from]!)) from += 1;
-  while (to > from && isWhite(bytes[to]!)) to -= 1;
-  return bytes[from] === 0x7b && bytes[to] === 0x7d;
-}
-
-function isWhite(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+  return bytes[skipWhite(bytes, 0)] === 0x7b && bytes[skipWhiteBack(bytes, bytes.length - 1)] === 0x7d;
 }
 
 /** Triton's binary tensor extension names the length of the JSON part in a header; 0 means no JSON at all. */

@@ -1,6 +1,6 @@
 // How is one member of a JSON object read, set or taken out while every other byte stays as it came?
 import type { Json } from '../evidence/index.ts';
-import { preparePath, scanJson } from './json-scan.ts';
+import { preparePath, scanJson, skipWhite, skipWhiteBack } from './json-scan.ts';
 
 type JsonObject = { readonly [name: string]: Json };
 
@@ -79,17 +79,3 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 const startsObject = (bytes: Buffer): boolean => bytes[skipWhite(bytes, 0)] === openBrace;
-
-function skipWhite(bytes: Buffer, at: number): number {
-  while (at < bytes.length && isWhite(bytes[at]!)) at += 1;
-  return at;
-}
-
-function skipWhiteBack(bytes: Buffer, at: number): number {
-  while (at >= 0 && isWhite(bytes[at]!)) at -= 1;
-  return at;
-}
-
-function isWhite(byte: number): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-}

@@ -38,7 +38,9 @@ export function scanJson(bytes: Buffer, path: readonly PathStep[], keys: 'unique
   if (to < 0) return invalid;
   if (keys === 'first') return { kind: 'value', from: at, to };
   // A second key of the path would have to stand behind the value: as it is written, or with an escape in it.
-  const isOnce = path.every(({ key }) => key === null || bytes.indexOf(key.quoted, to) < 0) && !hasEscape(bytes, to);
+  const isOnce =
+    path.every(({ key }) => key === null || bytes.indexOf(key.quoted, to) < 0) &&
+    (text.isPlain || !hasEscape(bytes, to));
   if (!isOnce) {
     const again = findAgain(text, to, path);
     if (again !== notFound) return again === broken ? invalid : { kind: 'duplicate', from: at, to };
@@ -226,12 +228,13 @@ function hasEscape(bytes: Buffer, from: number): boolean {
 }
 
 /** First position from `at` that is no JSON white space; the length when there is none. */
-function skipWhite(bytes: Buffer, at: number): number {
+export function skipWhite(bytes: Buffer, at: number): number {
   while (at < bytes.length && isWhite(bytes[at]!)) at += 1;
   return at;
 }
 
-function skipWhiteBack(bytes: Buffer, at: number): number {
+/** Last position up to `at` that is no JSON white space; -1 when there is none. */
+export function skipWhiteBack(bytes: Buffer, at: number): number {
   while (at >= 0 && isWhite(bytes[at]!)) at -= 1;
   return at;
 }

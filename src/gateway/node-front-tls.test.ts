@@ -1,4 +1,4 @@
-// With TLS the default front keeps the same contract for HTTP/1.1, and serves HTTP/2 to callers that can.
+// With TLS the node front keeps the same contract for HTTP/1.1, and serves HTTP/2 to callers that can.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import {
   type ClientHttp2Session,
@@ -31,14 +31,14 @@ afterAll(async () => {
 });
 
 if (canMakeCertificates) {
-  testFront('the default front with TLS', {
+  testFront('the node front with TLS', {
     kind: 'node',
     options: { tls },
     connect: (port) => connect({ port, host: '127.0.0.1', ca }),
   });
 }
 
-describe.skipIf(!canMakeCertificates)('over HTTP/2 the default front', () => {
+describe.skipIf(!canMakeCertificates)('over HTTP/2 the node front', () => {
   const sessions: ClientHttp2Session[] = [];
   afterEach(() => {
     for (const session of sessions.splice(0)) session.destroy();

@@ -1,4 +1,4 @@
-// The default front keeps the contract of every front.
+// The node front keeps the contract of every front.
 import { connect } from 'node:net';
 import { afterAll } from 'vitest';
 import { testFront } from './conformance.contract.ts';
@@ -6,4 +6,4 @@ import { closeAll } from './gateway-rig.fixture.ts';
 
 afterAll(closeAll);
 
-testFront('the default front', { kind: 'node', connect: (port) => connect(port, '127.0.0.1') });
+testFront('the node front', { kind: 'node', connect: (port) => connect(port, '127.0.0.1') });

@@ -1,4 +1,4 @@
-// How does the gateway listen with node:http? The default front: keep-alive, timeouts and framing are Node's own, and HTTP/2 comes with TLS.
+// How does the gateway listen with node:http? The front for TLS: keep-alive, timeouts and framing are Node's own, and HTTP/2 comes with TLS.
 import { createServer, type IncomingMessage, type ServerOptions, type ServerResponse } from 'node:http';
 import { createSecureServer, type Http2ServerResponse, type Http2Session } from 'node:http2';
 import type { Server, Socket } from 'node:net';

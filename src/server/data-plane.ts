@@ -30,7 +30,7 @@ export interface DataPlaneSettings {
   readonly port: number;
   readonly defaultUpstream?: string;
   readonly durability?: 'after-reply' | 'before-reply';
-  /** `node` (default) is node:http; `fast` is node:net with Node's own parser, for cleartext HTTP/1.1. */
+  /** `fast` (default) is node:net with Node's own parser, for cleartext HTTP/1.1; `node` is node:http, which also takes over with TLS. */
   readonly front?: 'node' | 'fast';
   /** PEM files of a front that speaks HTTPS; every process reads them itself. */
   readonly tls?: { readonly certFile: string; readonly keyFile: string; readonly clientCaFile?: string };
@@ -81,7 +81,7 @@ export interface DataPlane {
 export async function openDataPlane(settings: DataPlaneSettings, parts: DataPlaneParts): Promise<DataPlane> {
   const { host, defaultUpstream, durability, onLogFailure, maxInFlight, drainMs } = settings;
   const tls = settings.tls === undefined ? undefined : await readTls(settings.tls);
-  const isFast = settings.front === 'fast';
+  const isFast = settings.front !== 'node';
   const grpc = settings.grpc === undefined ? null : await loadGrpc();
   const onFault = (message: string): void => parts.observer.fault('credentials-missing', message);
   const secrets = createCredentials({ environment: process.env, onFault });

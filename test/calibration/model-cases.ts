@@ -17,7 +17,7 @@ function drawOutcomes(random: Random, rows: number, only: readonly [number, numb
   return counts;
 }
 
-function modelsCase(rows: number, only: readonly [number, number]): CalibrationCase {
+function modelsCase(rows: number, only: readonly [number, number], expectedToFail?: Warning): CalibrationCase {
   const read = (
     method: string,
     p: (result: Exclude<ReturnType<typeof comparePairedModels>, { kind: 'insufficient' }>) => number,
@@ -38,8 +38,11 @@ function modelsCase(rows: number, only: readonly [number, number]): CalibrationC
     draw: (random) => drawOutcomes(random, rows, only),
     checks: [
       ...(only[0] === only[1] ? tests : []),
-      coverage("Tango's interval (`comparePairedModels`)", (data) =>
-        covers(comparePairedModels(data, { alpha }), only[1] - only[0]),
+      warned(
+        coverage("Tango's interval (`comparePairedModels`)", (data) =>
+          covers(comparePairedModels(data, { alpha }), only[1] - only[0]),
+        ),
+        expectedToFail,
       ),
     ],
   });
@@ -77,7 +80,11 @@ function rocCase(size: readonly [number, number], rounds: number, expectedToFail
 export const modelCases: readonly CalibrationCase[] = [
   modelsCase(60, [0.1, 0.1]),
   modelsCase(200, [0.1, 0.1]),
-  modelsCase(200, [0.02, 0.08]),
+  modelsCase(200, [0.02, 0.08], {
+    from: 0.94,
+    to: 0.95,
+    warning: 'a score interval of few discordant rows: summed over all outcomes its coverage here is 94.77 %',
+  }),
   rocCase([20, 60], 4000),
   rocCase([10, 200], 2000, { from: 0.055, to: 0.09, warning: 'a normal approximation: ten rows of a label are few' }),
 ];
