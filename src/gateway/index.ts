@@ -16,15 +16,8 @@ export {
   unframeMessages,
 } from './grpc-wire.ts';
 export { writeRequestHead } from './http-head.ts';
-export {
-  type HttpParseError,
-  type HttpParser,
-  type HttpParsing,
-  loadHttpParsing,
-  type OnHead,
-  type ReadHandle,
-  readHandleOf,
-} from './http-parser.ts';
+export { type HttpParseError, type HttpParser, type HttpParsing, loadHttpParsing, type OnHead } from './http-parser.ts';
+export { type ReadHandle, readHandleOf } from './http-parser.ts';
 export { createJsonBody } from './json-body.ts';
 export { parseJsonPath } from './json-path.ts';
 export { createNodeFront } from './node-front.ts';
