@@ -3,7 +3,8 @@ import type { Socket } from 'node:net';
 import type { CallerHandler } from './caller.ts';
 import { type ExchangeHead, type ExchangeLine, FastExchange } from './fast-exchange.ts';
 import type { ParsedConnection } from './fast-parsing.ts';
-import { type HttpParseError, type HttpParser, type ReadHandle, readHandleOf } from './http-parser.ts';
+import type { HttpParseError, HttpParser } from './http-parser.ts';
+import { type ReadHandle, readHandleOf } from './read-handle.ts';
 
 /** What all connections of a front share. */
 export interface ConnectionDesk {

@@ -2,7 +2,6 @@
 
 import { METHODS } from 'node:http';
 import { createRequire } from 'node:module';
-import type { Socket } from 'node:net';
 
 /** Codes that begin with `HPE_`, as llhttp has them. */
 export interface HttpParseError extends Error {
@@ -59,17 +58,6 @@ export interface HttpParsing {
   /** Name of a method number; undefined for methods of other protocols. */
   readonly methods: readonly (string | undefined)[];
   create(): HttpParser;
-}
-
-/** The part of a socket's handle that a consuming parser leaves to us. */
-export interface ReadHandle {
-  readStart(): void;
-  readStop(): void;
-}
-
-/** What a connected socket reads from; for `HttpParser.consume`. */
-export function readHandleOf(socket: Socket): ReadHandle {
-  return (socket as unknown as { readonly _handle: ReadHandle })._handle;
 }
 
 interface ParserClass {
