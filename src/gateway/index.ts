@@ -17,7 +17,6 @@ export {
 } from './grpc-wire.ts';
 export { writeRequestHead } from './http-head.ts';
 export { type HttpParseError, type HttpParser, type HttpParsing, loadHttpParsing, type OnHead } from './http-parser.ts';
-export { type ReadHandle, readHandleOf } from './http-parser.ts';
 export { createJsonBody } from './json-body.ts';
 export { parseJsonPath } from './json-path.ts';
 export { createNodeFront } from './node-front.ts';
@@ -31,5 +30,6 @@ export type {
   UpstreamHandler,
   UpstreamRequest,
 } from './ports.ts';
+export { type ReadHandle, readHandleOf } from './read-handle.ts';
 export { redactedMark } from './redact.ts';
 export { keptBytes, keptHeaders, replayedRequest } from './replayed-request.ts';
