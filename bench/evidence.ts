@@ -8,6 +8,7 @@ import { acksBesideReport } from './evidence/acks-beside-report.ts';
 import { compareReports } from './evidence/compare-reports.ts';
 import { benchRecord, ingestTurn } from './evidence/ingest.ts';
 import { killWriter } from './evidence/killed.ts';
+import { askPeers } from './evidence/peers.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -17,6 +18,9 @@ const { values: flags } = parseArgs({
     check: { type: 'boolean', default: false },
     /** Exposures of the report; half as many outcomes. */
     rows: { type: 'string' },
+    /** Also asks PostgreSQL and, by `--python`, tea-tasting, where they are. */
+    peers: { type: 'boolean', default: false },
+    python: { type: 'string' },
     /** Where the evidence is made: the disk that is measured. */
     directory: { type: 'string', default: tmpdir() },
   },
@@ -109,6 +113,8 @@ if (!flags.quick) {
   const note = `p99 ${alone.toFixed(1)} ms alone, ${besideReport.toFixed(1)} ms while ${reports} reports ended, at ${perSecond} rows/s`;
   addRow('ack_p99_beside_report', alone / besideReport, 0.2, note);
 }
+
+if (flags.peers) await askPeers(directory, { predictions: Math.min(predictions, 200_000), python: flags.python, say });
 
 clearTimeout(limit);
 for (const row of rows)

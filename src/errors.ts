@@ -36,6 +36,12 @@ export type ErrorCode =
   | 'upstream-timeout'
   | 'credentials-missing'
   | 'dependency-missing'
+  | 'registry-missing'
+  | 'registry-refused'
+  | 'registry-unreachable'
+  | 'kubernetes-refused'
+  | 'kubernetes-unreachable'
+  | 'git-refused'
   | 'overloaded'
   | 'port-in-use'
   | 'listen-refused'
@@ -126,6 +132,42 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     false,
     'A package that this feature needs is not installed.',
     'Install the named package beside Assay; packages of seldom used features do not come with it.',
+  ),
+  'registry-missing': kind(
+    422,
+    false,
+    'A variant names a registered model, and no model registry is configured.',
+    'Set MLFLOW_TRACKING_URI (and MLFLOW_TRACKING_TOKEN, or _USERNAME and _PASSWORD) where `assay serve` starts.',
+  ),
+  'registry-refused': kind(
+    422,
+    false,
+    'The model registry does not have what was asked for, or does not let Assay do it.',
+    'Check name, version, alias and tags in the registry, and the credentials.',
+  ),
+  'registry-unreachable': kind(
+    503,
+    true,
+    'The model registry did not answer.',
+    'Try again when it is back; experiments that were taken over before go on without it.',
+  ),
+  'kubernetes-refused': kind(
+    422,
+    false,
+    'The Kubernetes API does not do what was asked for.',
+    'Read its own words in the message; a 403 means that a role or a role binding is missing.',
+  ),
+  'kubernetes-unreachable': kind(
+    503,
+    true,
+    'The Kubernetes API did not answer.',
+    'Try again when it is back; experiments go on without it.',
+  ),
+  'git-refused': kind(
+    422,
+    false,
+    'A change could not be committed to the git repository or pushed.',
+    "Read git's own words in the message; address, branch, path and credentials are the usual causes.",
   ),
   overloaded: kind(
     503,

@@ -96,7 +96,25 @@ async function faultsOfCommand([program = '', ...words]: readonly string[]): Pro
     readCurl(words);
     return [];
   }
+  // Other people's programs; the systems suite runs them for real.
+  if (['kubectl', 'helm', 'docker', 'export', 'openssl'].includes(program)) return [];
   return [`"${program} ${first}" is no command this test knows how to check`];
+}
+
+/** What is wrong with documented commands, each with its place. */
+async function faultsOfCommands(
+  texts: readonly { readonly text: string; readonly place: string }[],
+): Promise<string[]> {
+  const faults: string[] = [];
+  for (const { text, place } of texts) {
+    try {
+      for (const command of commandsIn(text))
+        faults.push(...(await faultsOfCommand(command)).map((fault) => `${place}: ${fault}`));
+    } catch (fault) {
+      faults.push(`${place}: ${(fault as Error).message}`);
+    }
+  }
+  return faults;
 }
 
 describe('every page', () => {
@@ -131,20 +149,12 @@ describe('every page', () => {
   });
 
   it('shows only shell commands whose command, options and scripts exist', async () => {
-    const faults: string[] = [];
-    for (const { text, place } of pages.flatMap((page) => blocksOf(page, 'sh')))
-      for (const command of commandsIn(text))
-        faults.push(...(await faultsOfCommand(command)).map((fault) => `${place}: ${fault}`));
-    expect(faults).toEqual([]);
+    expect(await faultsOfCommands(pages.flatMap((page) => blocksOf(page, 'sh')))).toEqual([]);
   });
 
   it('mentions only commands, options and scripts that exist', async () => {
     const mentioned = pages.flatMap(inlineCodeOf).filter(({ text }) => /^(assay|npx|npm|node) [a-z]/.test(text));
-    const faults: string[] = [];
-    for (const { text, place } of mentioned)
-      for (const command of commandsIn(text))
-        faults.push(...(await faultsOfCommand(command)).map((fault) => `${place}: ${fault}`));
-    expect(faults).toEqual([]);
+    expect(await faultsOfCommands(mentioned)).toEqual([]);
     expect(mentioned.length).toBeGreaterThan(30);
   });
 });

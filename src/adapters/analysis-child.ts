@@ -5,6 +5,7 @@ import { AssayError } from '../errors.ts';
 import type { AnalysisOrder, AnalysisReport, AnalysisSettings, AnalysisTask } from './analysis-messages.ts';
 import { type DuckdbAnalyticsOptions, openDuckdbAnalytics } from './duckdb-analytics.ts';
 import { createEngineAnalytics } from './engine-analytics.ts';
+import { forgetDetail } from './evidence-detail.ts';
 import { jobsHere } from './evidence-jobs.ts';
 import { type EngineSettings, openEngine } from './open-engine.ts';
 import { createStandingSummaries, type StandingSummaries } from './standing-summaries.ts';
@@ -124,6 +125,8 @@ async function perform(task: Exclude<AnalysisTask, { readonly task: 'summarise' 
       // What was erased must not stay in our own file, which goes with it.
       await forget();
       return jobsHere.erase(task.options);
+    case 'detail':
+      return jobsHere.detail(task.options);
   }
 }
 
@@ -137,6 +140,7 @@ async function forget(): Promise<void> {
 async function stop(): Promise<void> {
   clearTimeout(tailing);
   await forget();
+  if (settings !== undefined) await forgetDetail(settings.directory);
   process.exit(0);
 }
 

@@ -151,6 +151,7 @@ export function startAnalysisProcess(options: AnalysisProcessOptions): AnalysisP
       compact: (job) => plainly({ task: 'compact', options: job }),
       retain: (job) => plainly({ task: 'retain', options: job }),
       erase: (job) => plainly({ task: 'erase', options: job }),
+      detail: (job) => plainly({ task: 'detail', options: job }),
     },
     pid: () => child?.pid,
     close: () => {

@@ -102,7 +102,7 @@ export function analyticsContract(
     expectClose(await analytics.summarise(asked), await reference.summarise(asked));
     await analytics.close();
     await reference.close();
-  }, 60_000);
+  }, 180_000);
 }
 
 function inNamespace(lists: readonly (readonly NewRecord[])[], namespace: string): readonly (readonly NewRecord[])[] {

@@ -1,5 +1,6 @@
 // Which columns does a CSV file have, what separates them, and what does DuckDB mean when it refuses one of its rows?
 import { open } from 'node:fs/promises';
+import { constants, gunzipSync } from 'node:zlib';
 import { AssayError } from '../errors.ts';
 import { quoted } from '../evidence/index.ts';
 
@@ -56,7 +57,10 @@ async function readHead(file: string): Promise<string> {
   const handle = await open(file, 'r');
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(headBytes), 0, headBytes, 0);
-    return buffer.toString('utf8', 0, bytesRead);
+    const head = buffer.subarray(0, bytesRead);
+    // Of a compressed file the head is a part, which ends in the middle.
+    const isGzip = /\.gz$/i.test(file);
+    return (isGzip ? gunzipSync(head, { finishFlush: constants.Z_SYNC_FLUSH }) : head).toString('utf8');
   } finally {
     await handle.close();
   }

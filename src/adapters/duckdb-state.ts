@@ -1,5 +1,6 @@
 // Is what an earlier process left in its state file of any use? If it is not, it goes: the file is a cache of the evidence.
 import { createHash } from 'node:crypto';
+import { version } from '@duckdb/node-api';
 import { AssayError } from '../errors.ts';
 import { type DuckdbSession, type DuckdbSessionOptions, openDuckdbSession } from './duckdb-session.ts';
 import { removeStateFile } from './state-file.ts';
@@ -15,8 +16,9 @@ const stateVersion = 1;
  * @throws AssayError `data-directory-locked` while another process has the file open.
  */
 export async function openState(options: DuckdbSessionOptions, tables: readonly string[]): Promise<DuckdbSession> {
+  // Units are numbered by the engine's own hash, which another version may compute otherwise.
   const format = createHash('sha256')
-    .update(JSON.stringify([stateVersion, tables]))
+    .update(JSON.stringify([stateVersion, version(), tables]))
     .digest('hex');
   const { stateFile } = options;
   try {

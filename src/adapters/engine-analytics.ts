@@ -10,9 +10,10 @@ import {
 } from '../evidence/index.ts';
 import type { DuckdbSession } from './duckdb-session.ts';
 import { type Manifest, type Segment, type SegmentKind, sealedThrough } from './evidence-store/manifest.ts';
-import { hasMoved, takeSnapshot } from './evidence-store/read-evidence.ts';
+import type { EvidenceSnapshot } from './evidence-store/read-evidence.ts';
 import { recordText, segmentRows } from './evidence-store/segment-columns.ts';
 import { openSegmentSession, segmentPath } from './evidence-store/segment-file.ts';
+import { createTurns, expiredOf, followEvidence } from './follow-evidence.ts';
 import { type RawRow, type RawTable, rawRowOf } from './raw-rows.ts';
 import { type LogFile, type LogPosition, readLog } from './read-evidence-log.ts';
 
@@ -57,7 +58,6 @@ export interface EngineAnalyticsOptions {
   readonly batchRows?: number;
 }
 
-const mostTries = 5;
 const kinds: readonly SegmentKind[] = ['predictions', 'prediction-ends', 'outcomes'];
 
 /**
@@ -71,31 +71,23 @@ export function createEngineAnalytics(options: EngineAnalyticsOptions): Analytic
   let known = new Map<string, Delivered>();
   let expired: Manifest['expired'] = [];
   let writers: readonly string[] = [];
-  let last: Promise<unknown> = Promise.resolve();
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const result = last.then(work);
-    last = result.catch(() => undefined);
-    return result;
-  };
+  const inTurn = createTurns();
 
-  const catchUp = async (): Promise<{ readonly records: number }> => {
+  const catchUp = (): Promise<{ readonly records: number }> => {
     let records = 0;
-    for (let tries = 1; ; tries += 1) {
-      const snapshot = await takeSnapshot(directory);
-      const { manifest, files } = snapshot;
-      try {
-        known = new Map((await engine.delivered()).map((each) => [each.source, each]));
-        expired = manifest.expired;
-        writers = [...new Set([...Object.keys(manifest.writers), ...files.map(({ writer }) => writer)])];
-        await forgetRemoved(manifest);
-        records += await takeSegments(manifest);
-        return { records: records + (await takeFrames(files, manifest)) };
-      } catch (fault) {
-        positions = new Map();
-        if (!(await hasMoved(fault, directory, snapshot))) throw faultOf(fault, engine);
-        if (tries === mostTries) throw fault;
-      }
-    }
+    const take = async ({ manifest, files }: EvidenceSnapshot): Promise<{ readonly records: number }> => {
+      known = new Map((await engine.delivered()).map((each) => [each.source, each]));
+      expired = manifest.expired;
+      writers = [...new Set([...Object.keys(manifest.writers), ...files.map(({ writer }) => writer)])];
+      await forgetRemoved(manifest);
+      records += await takeSegments(manifest);
+      records += await takeFrames(files, manifest);
+      return { records };
+    };
+    return followEvidence(directory, take, (fault) => {
+      positions = new Map();
+      return faultOf(fault, engine);
+    });
   };
 
   const throughOf = (writer: string): number => known.get(`writer:${writer}`)?.sequence ?? 0;
@@ -257,15 +249,6 @@ function* recordsIn(text: string): Generator<LogRecord> {
     const decoded = decodeRecord(value);
     if (decoded.kind === 'record') yield decoded.record;
   }
-}
-
-function expiredOf({ experiment }: AnalysisPlan, expired: Manifest['expired']): number {
-  return expired
-    .filter(
-      ({ kind, namespace, experiment: name }) =>
-        kind === 'predictions' && namespace === experiment.namespace && name === experiment.name,
-    )
-    .reduce((sum, { rows }) => sum + rows, 0);
 }
 
 function faultOf(fault: unknown, engine: AnalyticsEngine): unknown {

@@ -1,5 +1,5 @@
 // Where do the changes of experiments live on one machine? In one file of JSON lines, hash-chained and synced before an append resolves.
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type ControlLog,
@@ -92,6 +92,39 @@ export async function openFileControlLog({ directory, now, onNotice }: FileContr
       await file.close();
     },
   };
+}
+
+/** What a control log file holds. */
+export interface ControlLogReading {
+  /** Up to the first fault. */
+  readonly entries: readonly ControlLogEntry[];
+  /** The first line that does not hang together with those before it; null when all do. */
+  readonly fault: { readonly line: number; readonly text: string } | null;
+}
+
+/**
+ * Reads the control log of a data directory as it stands on the disk, also beside the process that writes it.
+ * @throws AssayError `file-unreadable`.
+ */
+export async function readControlLog(directory: string): Promise<ControlLogReading> {
+  const path = join(directory, 'control.log');
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    throw new AssayError('file-unreadable', `${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  // A last line without its end is one that is being written, or that nobody was told of.
+  const lines = bytes.toString('utf8').split('\n').slice(0, -1);
+  const entries: ControlLogEntry[] = [];
+  for (const [index, line] of lines.entries()) {
+    try {
+      entries.push(verifyEntry(parseJson(line), entries.at(-1)));
+    } catch (fault) {
+      return { entries, fault: { line: index + 1, text: (fault as Error).message } };
+    }
+  }
+  return { entries, fault: null };
 }
 
 async function openDurably(directory: string, path: string): Promise<FileHandle> {

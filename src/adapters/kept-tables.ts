@@ -1,8 +1,9 @@
 // How does a report follow the evidence without computing everything again? The tables behind its plan are kept, and only units
-// that something new touched are made again, by the same SQL.
+// that something new touched are made again, by the same SQL. Long because the order of its statements is one argument.
 import { createHash } from 'node:crypto';
 import {
   type AnalysisPlan,
+  type KnownEvidence,
   quoted,
   type SqlRow,
   type SummaryAnswers,
@@ -27,7 +28,7 @@ interface Progress {
 /** Statements that make the tables for all plans. */
 export const keptTables: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS kept_plan (owner VARCHAR PRIMARY KEY, plan VARCHAR, as_of_ms DOUBLE, until_ms DOUBLE,
-    predictions BIGINT, ends BIGINT, outcomes BIGINT, next_number BIGINT, tables VARCHAR, answers VARCHAR)`,
+    predictions BIGINT, ends BIGINT, outcomes BIGINT, next_number BIGINT, known VARCHAR, tables VARCHAR, answers VARCHAR)`,
 ];
 
 /** Beyond this share of touched units everything is made anew, which also packs the tables. */
@@ -63,14 +64,19 @@ export async function answerFromKept(session: DuckdbSession, asked: AnalysisPlan
       progress.predictions === now.predictions && progress.ends === now.ends && progress.outcomes === now.outcomes;
     if (isSame) return JSON.parse(found?.answers as string) as SummaryAnswers;
   }
-  const kept = createKept(session, { owner, sql: summarySql(plan), plan });
+  const before = isUsable ? (JSON.parse(found?.known as string) as KnownEvidence) : undefined;
+  const known = await knownEvidence(session, { plan, since: isUsable ? progress : undefined, before });
+  const isKnown = JSON.stringify(known) === JSON.stringify(before);
+  const kept = createKept(session, { owner, sql: summarySql(plan, { known, keeps: true }), plan, known });
   await session.run('BEGIN');
   try {
     const nextNumber =
-      isUsable && (await kept.renew(progress, found?.next_number as number)) ? await kept.highest() : await kept.make();
+      isUsable && isKnown && (await kept.renew(progress, found?.next_number as number))
+        ? await kept.highest()
+        : await kept.make();
     const answers = await kept.ask();
     await session.run(
-      'INSERT OR REPLACE INTO kept_plan VALUES ($owner, $identity, $nowMs, $untilMs, $predictions, $ends, $outcomes, $nextNumber, $tables, $answers)',
+      'INSERT OR REPLACE INTO kept_plan VALUES ($owner, $identity, $nowMs, $untilMs, $predictions, $ends, $outcomes, $nextNumber, $known, $tables, $answers)',
       {
         owner,
         identity,
@@ -78,6 +84,7 @@ export async function answerFromKept(session: DuckdbSession, asked: AnalysisPlan
         untilMs: await kept.until(),
         ...now,
         nextNumber: nextNumber + 1,
+        known: JSON.stringify(known),
         tables: kept.names.join(' '),
         answers: JSON.stringify(answers),
       },
@@ -97,6 +104,31 @@ export async function forgetKept(session: DuckdbSession): Promise<void> {
   for (const { tables } of await session.read('SELECT k.tables FROM kept_plan k'))
     for (const table of String(tables).split(' ')) await session.run(`DROP TABLE IF EXISTS ${table}`);
   await session.run('DELETE FROM kept_plan');
+}
+
+/**
+ * What there is of the plan's namespace. @param of.since only rows after these are looked at, `before` says what there was.
+ */
+export async function knownEvidence(
+  session: DuckdbSession,
+  {
+    plan,
+    since,
+    before,
+  }: { readonly plan: AnalysisPlan; readonly since?: Counts | undefined; readonly before?: KnownEvidence | undefined },
+): Promise<KnownEvidence> {
+  const ours = (table: string, from: number | undefined): string =>
+    `FROM ${table} r WHERE r.namespace = ${quoted(plan.experiment.namespace)}${from === undefined ? '' : ` AND r.rowid >= ${from}`}`;
+  const [ends] = await session.read(`SELECT 1 AS found ${ours('prediction_end', since?.ends)} LIMIT 1`);
+  const rows = await session.read(
+    `SELECT DISTINCT r.subject_kind AS subject, r.type ${ours('outcome', since?.outcomes)}`,
+  );
+  const pairs = [...(before?.outcomes ?? []), ...(rows as unknown as NonNullable<KnownEvidence['outcomes']>)];
+  const distinct = new Map(pairs.map(({ subject, type }) => [JSON.stringify([subject, type]), { subject, type }]));
+  return {
+    hasEnds: before?.hasEnds === true || ends !== undefined,
+    outcomes: [...distinct].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, pair]) => pair),
+  };
 }
 
 type Counts = Pick<Progress, 'predictions' | 'ends' | 'outcomes'>;
@@ -135,9 +167,16 @@ interface Kept {
 
 function createKept(
   session: DuckdbSession,
-  { owner, sql, plan }: { readonly owner: string; readonly sql: SummarySql; readonly plan: AnalysisPlan },
+  of: {
+    readonly owner: string;
+    readonly sql: SummarySql;
+    readonly plan: AnalysisPlan;
+    readonly known: KnownEvidence;
+  },
 ): Kept {
-  const { steps, queries, renewal } = sql;
+  const { owner, plan, known } = of;
+  const { steps, queries, renewal } = of.sql;
+  const isThere = (kind: string): boolean => known.outcomes?.some(({ subject }) => subject === kind) ?? true;
   const { nowMs } = plan;
   const namespace = quoted(plan.experiment.namespace);
   const ours = `p.namespace = ${namespace} AND p.experiment = ${quoted(plan.experiment.name)}`;
@@ -145,20 +184,30 @@ function createKept(
   const keptSteps = steps.filter(({ kept }) => kept !== undefined);
   const overUnits = steps.filter(({ over }) => over === 'units');
   const temporary = new Set<string>();
+  const shown = new Set<string>();
   const make = async (table: string, select: string): Promise<void> => {
     temporary.add(table);
     await session.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`);
   };
+  const show = async (table: string, select: string): Promise<void> => {
+    shown.add(table);
+    await session.run(`CREATE OR REPLACE TEMP VIEW ${table} AS ${select}`);
+  };
   const dropTemporary = async (): Promise<void> => {
+    for (const view of shown) await session.run(`DROP VIEW IF EXISTS temp.${view}`);
+    shown.clear();
     for (const table of temporary) await session.run(`DROP TABLE IF EXISTS temp.${table}`);
     temporary.clear();
   };
   const countTouched = 'SELECT count(*) FROM touched';
   const one = async (select: string): Promise<number> =>
     Number(Object.values((await session.read(select))[0] ?? {})[0] ?? 0);
+  /** Predictions have numbers where outcomes are matched with them. */
+  const hasRids = keptSteps.some(({ table, kept }) => table === 'exposure' && kept?.split(', ').includes('rid'));
   const highest = (): Promise<number> =>
     one(
-      `SELECT greatest((SELECT coalesce(max(rid), 0) FROM ${nameOf('exposure')}), (SELECT coalesce(max(okey), 0) FROM ${nameOf('kept_outcome')}))`,
+      `SELECT greatest((SELECT coalesce(max(okey), 0) FROM ${nameOf('kept_outcome')})` +
+        `${hasRids ? `, (SELECT coalesce(max(rid), 0) FROM ${nameOf('exposure')})` : ''})`,
     );
 
   /** Outcomes that changed which of them is kept: as they were and as they are. */
@@ -184,16 +233,16 @@ function createKept(
     await session.run(`INSERT INTO ${kept} SELECT n.* FROM new_outcome n`);
     await make(
       'touched_subject',
-      'SELECT DISTINCT x.subject_kind, x.subject_id FROM (SELECT n.* FROM new_outcome n ANTI JOIN old_outcome s ON s.okey = n.okey ' +
+      'SELECT DISTINCT x.subject_kind, x.subject_id, x.unit_no FROM (SELECT n.* FROM new_outcome n ANTI JOIN old_outcome s ON s.okey = n.okey ' +
         'UNION ALL SELECT s.* FROM old_outcome s ANTI JOIN new_outcome n ON n.okey = s.okey) x',
     );
   };
 
-  /** Table `touched` (unit_key), and `touched_unit` (unit) for everything that is known of a user. */
+  /** Table `touched` (unit_no, unit). */
   const findTouched = async (progress: Progress): Promise<void> => {
     const { asOfMs } = progress;
     const between = (column: string): string => `${column} > ${asOfMs} AND ${column} <= ${nowMs}`;
-    const key = `${renewal.unitKey} AS unit_key`;
+    const key = `${renewal.unitNo} AS unit_no`;
     const scope = renewal.readsOthers ? `p.namespace = ${namespace}` : ours;
     const subjects = (column: string, kind: string): string =>
       `SELECT ${key}, p.unit FROM prediction p SEMI JOIN touched_subject s ON s.subject_id = p.${column} AND s.subject_kind = '${kind}' WHERE ${ours}`;
@@ -209,26 +258,32 @@ function createKept(
       );
       const from = since === 'first_ms' ? nameOf('first_exposure') : nameOf('exposure');
       return (
-        `SELECT f.unit_key, f.unit FROM ${nameOf('first_exposure')} f SEMI JOIN ` +
+        `SELECT f.unit_no, f.unit FROM ${nameOf('first_exposure')} f SEMI JOIN ` +
         `(SELECT e.unit_no FROM ${from} e WHERE ${passed.join(' OR ')}) m ON m.unit_no = f.unit_no`
       );
     });
     const parts = [
       `SELECT ${key}, p.unit FROM prediction p WHERE ${scope} AND (${fresh})`,
-      ends,
-      subjects('prediction_id', 'prediction'),
-      subjects('request_id', 'request'),
-      subjects('unit', 'unit'),
+      ...(known.hasEnds === false ? [] : [ends]),
+      ...(isThere('prediction') ? [subjects('prediction_id', 'prediction')] : []),
+      ...(isThere('request') ? [subjects('request_id', 'request')] : []),
+      ...(!isThere('unit')
+        ? []
+        : renewal.isByUser
+          ? [
+              `SELECT f.unit_no, f.unit FROM ${nameOf('first_exposure')} f SEMI JOIN touched_subject s ON s.unit_no = f.unit_no`,
+            ]
+          : [subjects('unit', 'unit')]),
       ...matured,
     ];
-    await make('touched', `SELECT DISTINCT t.unit_key, t.unit FROM (${parts.join(' UNION ALL ')}) t`);
+    await make('touched', `SELECT DISTINCT t.unit_no, t.unit FROM (${parts.join(' UNION ALL ')}) t`);
     if (!renewal.isShared) return;
     // Whoever shares an outcome with a touched unit is touched, and so on.
     for (let before = 0, count = await one(countTouched); count !== before; ) {
       before = count;
       await make(
         'touched_row',
-        `SELECT p.prediction_id, p.request_id FROM prediction p SEMI JOIN touched t ON t.unit_key = ${renewal.unitKey} WHERE ${ours}`,
+        `SELECT p.prediction_id, p.request_id FROM prediction p SEMI JOIN touched t ON t.unit_no = ${renewal.unitNo} WHERE ${ours}`,
       );
       const sharing = ['prediction_id', 'request_id'].map(
         (column) =>
@@ -251,14 +306,18 @@ function createKept(
       : '';
     await make(
       'touched_row',
-      `SELECT p.rowid AS place FROM ${raw('prediction')} p SEMI JOIN touched t ON t.unit_key = ${renewal.unitKey} WHERE ${ours}${others}`,
+      `SELECT p.rowid AS place FROM ${raw('prediction')} p SEMI JOIN touched t ON t.unit_no = ${renewal.unitNo} WHERE ${ours}${others}`,
     );
-    await make('prediction', `SELECT p.* FROM ${raw('prediction')} p SEMI JOIN touched_row r ON r.place = p.rowid`);
-    await make(
-      'prediction_end',
-      `SELECT z.* FROM ${raw('prediction_end')} z SEMI JOIN prediction p ON p.prediction_id = z.prediction_id WHERE z.namespace = ${namespace}`,
-    );
+    // A view, because each step reads few of the columns.
+    await show('prediction', `SELECT p.* FROM ${raw('prediction')} p SEMI JOIN touched_row r ON r.place = p.rowid`);
+    if (known.hasEnds !== false)
+      await make(
+        'prediction_end',
+        `SELECT z.* FROM ${raw('prediction_end')} z SEMI JOIN prediction p ON p.prediction_id = z.prediction_id WHERE z.namespace = ${namespace}`,
+      );
     const kept = nameOf('kept_outcome');
+    if (renewal.isByUser && !isThere('prediction') && !isThere('request'))
+      return show('kept_outcome', `SELECT k.* FROM ${kept} k SEMI JOIN touched t ON t.unit_no = k.unit_no`);
     await make(
       'kept_outcome',
       `SELECT k.* FROM ${kept} k SEMI JOIN (SELECT 'unit' AS kind, p.unit AS id FROM prediction p WHERE p.unit IS NOT NULL ` +
@@ -270,20 +329,19 @@ function createKept(
   const merge = async (firstNumber: number): Promise<void> => {
     await make(
       'gone',
-      `SELECT f.unit_no FROM ${nameOf('first_exposure')} f SEMI JOIN touched t ON t.unit_key = f.unit_key`,
+      `SELECT f.unit_no FROM ${nameOf('first_exposure')} f SEMI JOIN touched t ON t.unit_no = f.unit_no`,
     );
-    await make('gone_row', `SELECT e.rid FROM ${nameOf('exposure')} e SEMI JOIN gone g ON g.unit_no = e.unit_no`);
+    if (hasRids)
+      await make('gone_row', `SELECT e.rid FROM ${nameOf('exposure')} e SEMI JOIN gone g ON g.unit_no = e.unit_no`);
     for (const { table, kept } of keptSteps) {
-      if (kept === undefined || table === 'kept_outcome') continue;
+      if (kept === undefined || table === 'kept_outcome' || (table === 'matched' && !hasRids)) continue;
       const columns = await session.read(`SELECT column_name FROM (DESCRIBE SELECT ${kept} FROM temp.${table})`);
       const names = columns.map((row) => row.column_name as string);
       const by = names.includes('unit_no') ? 'unit_no' : 'rid';
       await session.run(
         `DELETE FROM ${nameOf(table)} WHERE ${by} IN (SELECT g.${by} FROM ${by === 'rid' ? 'gone_row' : 'gone'} g)`,
       );
-      const listed = names.map((name) =>
-        name === 'rid' || name === 'unit_no' ? `${name} + ${firstNumber}` : `"${name}"`,
-      );
+      const listed = names.map((name) => (name === 'rid' ? `${name} + ${firstNumber}` : `"${name}"`));
       await session.run(`INSERT INTO ${nameOf(table)} SELECT ${listed.join(', ')} FROM temp.${table}`);
     }
   };
@@ -304,7 +362,7 @@ function createKept(
     async renew(progress, firstNumber) {
       await renewOutcomes(progress, firstNumber);
       await findTouched(progress);
-      const touched = await one('SELECT count(DISTINCT unit_key) FROM touched');
+      const touched = await one('SELECT count(DISTINCT unit_no) FROM touched');
       const units = await one(`SELECT count(*) FROM ${nameOf('first_exposure')}`);
       if (touched > 100 && touched > largestShare * units) {
         await dropTemporary();

@@ -31,6 +31,8 @@ describe('the rows of a table', () => {
       { row: 2, cells: { id: '1', 'a "b"': 'x' } },
       { row: 3, cells: { id: '2\n3', c: 'y' } },
     ]);
+    await write('a.csv.gz', gzipSync('id;c\n1;x\n'));
+    expect(await rowsOf('a.csv.gz', ['id', 'c'])).toEqual([{ row: 2, cells: { id: '1', c: 'x' } }]);
     await write('a.jsonl.gz', gzipSync('{"id": 1, "u": {"id": "x"}, "u.v": 2}\n\n{"id": null, "u": 5}\n'));
     expect(await rowsOf('a.jsonl.gz', ['id', 'u.id', 'u.v'])).toEqual([
       { row: 1, cells: { id: 1, 'u.id': 'x', 'u.v': 2 } },

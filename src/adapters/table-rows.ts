@@ -30,7 +30,7 @@ export interface Table {
 }
 
 /**
- * Opens a file by its ending: `.parquet`; `.ndjson` or `.jsonl`, also with `.gz`; anything else is CSV with a header.
+ * Opens a file by its ending: `.parquet`; `.ndjson` or `.jsonl`; anything else is CSV with a header. Text also with `.gz`.
  *
  * @throws AssayError `file-unreadable`, `input-invalid`.
  */

@@ -40,6 +40,8 @@ export interface ExperimentAnswer {
   readonly specification: Experiment;
   /** Where the file and the present state differ, in sentences. */
   readonly drift: readonly string[];
+  /** Other experiments that may meet the same requests, in sentences. */
+  readonly overlaps: readonly string[];
 }
 
 /** Why one unit gets its variant. */

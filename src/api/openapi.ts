@@ -1,4 +1,5 @@
 // The API in OpenAPI 3.1, for client generators and for people who read before they call.
+import { pagePaths } from './page-openapi.ts';
 import { experimentActions, paths } from './routes.ts';
 
 type Schema = Readonly<Record<string, unknown>>;
@@ -54,6 +55,19 @@ export const openApi: Schema = {
           }),
           default: problem,
         },
+      },
+    },
+    [paths.metrics]: {
+      get: {
+        summary: 'Metrics of all processes; OpenMetrics with exemplars where the Accept header names it',
+        responses: { 200: { description: 'Text', content: { 'text/plain': { schema: text } } }, default: problem },
+      },
+    },
+    [paths.alerts]: {
+      post: {
+        summary: 'Webhook of Alertmanager: firing alerts labelled `experiment` pause or roll back, each once',
+        requestBody: { required: true, content: { 'application/json': { schema: { type: 'object' } } } },
+        responses: { 200: answer('What was done about each alert'), default: problem },
       },
     },
     [paths.segments]: {
@@ -129,7 +143,38 @@ export const openApi: Schema = {
       ]),
     ),
     '/api/v1/experiments/{name}/report': get('The full report', 'The report', [name, namespace]),
-    '/api/v1/experiments/{name}/verdict': get('The decision with its reasons', 'The verdict', [name, namespace]),
+    '/api/v1/experiments/{name}/verdict': get(
+      'The decision with its reasons; with for=rollout a gate that always answers 200: pass, fail or wait',
+      'The verdict, or the gate',
+      [name, namespace, { name: 'for', in: 'query', schema: { ...text, enum: ['rollout'] } }],
+    ),
+    '/api/v1/experiments/{name}/audit': get(
+      'Every change with what was before and after, read from the disk again, and whether the chain holds',
+      'Chain, changes, and the recomputed verdicts where they are asked for',
+      [name, namespace, { name: 'recompute', in: 'query', schema: { ...text, enum: ['summaries', 'records'] } }],
+    ),
+    '/api/v1/experiments/{name}/approve': {
+      post: {
+        summary: 'Take the step that the decision loop has proposed',
+        parameters: [name, namespace],
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Approval' } } },
+        },
+        responses: { 200: answer('The experiment after the step'), default: problem },
+      },
+    },
+    '/api/v1/experiments/{name}/annotations': {
+      post: {
+        summary: 'Remark on a time: a launch, an outage',
+        parameters: [name, namespace],
+        requestBody: {
+          required: true,
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/Annotation' } } },
+        },
+        responses: { 200: answer('All annotations of the experiment'), default: problem },
+      },
+    },
     '/api/v1/experiments/{name}/history': get('Who changed what and why', 'Entries of the control log', [
       name,
       namespace,
@@ -139,6 +184,11 @@ export const openApi: Schema = {
       namespace,
       { name: 'unit', in: 'query', required: true, schema: text },
     ]),
+    ...pagePaths,
+    [paths.portfolio]: get(
+      'All experiments of a namespace: win rate, effects freed from luck, their sum; ?costPerTest= for the return on testing',
+      'The portfolio',
+    ),
     [paths.routing]: get('The routing snapshot; use If-None-Match', 'The snapshot'),
     [paths.status]: get('Counters of the gateway and the logs', 'The counters'),
     [paths.health]: get('The process lives', 'Alive'),
@@ -173,6 +223,23 @@ export const openApi: Schema = {
         required: ['reason'],
         additionalProperties: false,
         properties: { author: text, reason: text, coverage: { type: 'number', minimum: 0, maximum: 1 }, variant: text },
+      },
+      Approval: {
+        type: 'object',
+        required: ['reason'],
+        additionalProperties: false,
+        properties: { author: text, reason: text },
+      },
+      Annotation: {
+        type: 'object',
+        required: ['text'],
+        additionalProperties: false,
+        properties: {
+          author: text,
+          text,
+          at: { type: ['string', 'number'], description: 'ISO 8601 or epoch milliseconds; default: now' },
+          until: { type: ['string', 'number'], description: 'End of a span of time' },
+        },
       },
       Problem: {
         type: 'object',

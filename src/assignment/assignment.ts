@@ -2,12 +2,24 @@
 import { type BucketRange, requireCover } from './allocation.ts';
 import { bucketCount, murmur3 } from './murmur3.ts';
 
+/** Buckets of a hash of their own that a unit must fall into to take part at all. */
+export interface UnitGate {
+  /** `layer`: experiments of one layer never share a unit. `holdout`: some units are kept out of every experiment that names it. */
+  readonly kind: 'layer' | 'holdout';
+  /** Seeds the hash; the same for all experiments that share the gate. */
+  readonly salt: string;
+  /** Half-open intervals of the 2^32 buckets that may pass. */
+  readonly ranges: readonly { readonly from: number; readonly to: number }[];
+}
+
 /** What assignment needs to know of an experiment; a routed experiment fits as it is. */
 export interface AssignableExperiment {
   /** Seeds the hash; two experiments with the same salt assign alike. */
   readonly salt: string;
   /** Share of units that take part, 0..1, in steps of 2^-32. */
   readonly coverage: number;
+  /** All must let the unit pass; absent: everybody may. */
+  readonly gates?: readonly UnitGate[];
   /** The variant that answers when nothing is split. */
   readonly control: string;
   readonly variants: readonly { readonly name: string }[];
@@ -21,7 +33,18 @@ export interface AssignableExperiment {
 }
 
 /** Why the unit got its variant. */
-export type AssignmentReason = 'split' | 'forced' | 'not-covered' | 'paused' | 'no-unit' | 'promoted' | 'ended';
+export type AssignmentReason =
+  | 'split'
+  | 'forced'
+  | 'not-covered'
+  | 'paused'
+  | 'no-unit'
+  | 'promoted'
+  | 'ended'
+  /** Kept out of all experiments that name the holdout. */
+  | 'held-out'
+  /** Another experiment of the layer may see the unit, or none. */
+  | 'other-experiment';
 
 /** The answer: a variant, why, and the probability with which a covered unit gets it. */
 export interface Assignment {
@@ -56,6 +79,11 @@ export interface PreparedAssignment {
   readonly orElseRequest: boolean;
   /** The answer to everybody while there is no split; else null. */
   readonly single: Assignment | null;
+  readonly gates: readonly {
+    readonly seed: number;
+    readonly ranges: UnitGate['ranges'];
+    readonly refusal: Assignment;
+  }[];
   readonly coverageSeed: number;
   readonly splitSeed: number;
   /** Units with a coverage bucket below it take part. */
@@ -82,6 +110,11 @@ export function prepareAssignment(experiment: AssignableExperiment): PreparedAss
     byRequest: experiment.unit.sources.some((source) => source.kind === 'request'),
     orElseRequest: experiment.unit.orElse === 'request',
     single: allocation.kind === 'single' ? undrawn(allocation.variant, allocation.reason) : null,
+    gates: (experiment.gates ?? []).map((gate) => ({
+      seed: murmur3(`${gate.salt}/${gate.kind}`, 0),
+      ranges: gate.ranges,
+      refusal: undrawn(experiment.control, gate.kind === 'layer' ? 'other-experiment' : 'held-out'),
+    })),
     coverageSeed: murmur3(`${salt}/coverage`, 0),
     splitSeed: murmur3(`${salt}/split`, 0),
     coverageLimit: Math.floor(coverage * bucketCount + 0.5),
@@ -97,6 +130,7 @@ export function prepareAssignment(experiment: AssignableExperiment): PreparedAss
  * | the tester names a variant | `forced` |
  * | the experiment is not running | `paused`, `promoted`, `ended` |
  * | no unit id, and the control answers then | `no-unit` |
+ * | its bucket of a holdout or a layer is not this experiment's | `held-out`, `other-experiment` |
  * | the coverage bucket is beyond the coverage | `not-covered` |
  * | the split bucket picks the range | `split` |
  */
@@ -108,13 +142,27 @@ export function decide(prepared: PreparedAssignment, request: AssignmentRequest)
   const hasUnit = unit !== null && unit !== '';
   if (hasUnit && !prepared.byRequest) return assign(prepared, unit);
   if (!prepared.byRequest && !prepared.orElseRequest) return undrawn(prepared.control, 'no-unit');
-  return pick(prepared, Math.floor(request.random() * bucketCount), Math.floor(request.random() * bucketCount));
+  const draw = (): number => Math.floor(request.random() * bucketCount);
+  return refused(prepared, draw) ?? pick(prepared, draw(), draw());
 }
 
 /** The assignment of a unit id, without the rules of `decide` that look at the request. */
 export function assign(prepared: PreparedAssignment, unit: string): Assignment {
   if (prepared.single !== null) return prepared.single;
-  return pick(prepared, murmur3(unit, prepared.coverageSeed), murmur3(unit, prepared.splitSeed));
+  return (
+    refused(prepared, (seed) => murmur3(unit, seed)) ??
+    pick(prepared, murmur3(unit, prepared.coverageSeed), murmur3(unit, prepared.splitSeed))
+  );
+}
+
+/** The answer of the first gate that does not let the unit pass; undefined when all do. */
+function refused({ gates }: PreparedAssignment, bucketOf: (seed: number) => number): Assignment | undefined {
+  // Nearly always there is none.
+  for (const { seed, ranges, refusal } of gates) {
+    const bucket = bucketOf(seed);
+    if (!ranges.some(({ from, to }) => bucket >= from && bucket < to)) return refusal;
+  }
+  return undefined;
 }
 
 function pick(prepared: PreparedAssignment, coverageBucket: number, splitBucket: number): Assignment {

@@ -9,5 +9,6 @@ export {
   decide,
   type PreparedAssignment,
   prepareAssignment,
+  type UnitGate,
 } from './assignment.ts';
 export { bucketCount, murmur3 } from './murmur3.ts';

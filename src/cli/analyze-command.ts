@@ -4,10 +4,11 @@ import { analyzePublished, makeReport, parsePublished, type Report } from '../de
 import { AssayError } from '../errors.ts';
 import { exitCodeOf } from './remote-commands.ts';
 import { renderReport } from './render/index.ts';
+import { type ReportOutput, requireFitting, writeHtml } from './report-command.ts';
 import { shareOf } from './share.ts';
 import { say, sayJson, style } from './terminal.ts';
 
-interface AnalyzeOptions {
+interface AnalyzeOptions extends ReportOutput {
   readonly unit?: string;
   readonly variant?: string;
   readonly control?: string;
@@ -16,7 +17,6 @@ interface AnalyzeOptions {
   readonly lowerIsBetter?: boolean;
   readonly alpha: number;
   readonly gate?: boolean;
-  readonly json?: boolean;
 }
 
 /** Largest document of published summaries, bytes. */
@@ -29,8 +29,10 @@ const maxDocumentBytes = 4 * 1024 * 1024;
 export async function analyzeCommand(file: string, options: AnalyzeOptions): Promise<void> {
   if (!(options.alpha > 0 && options.alpha < 1))
     throw new AssayError('usage-invalid', `--alpha is ${options.alpha}, must be in (0, 1)`);
+  requireFitting(options);
   const report = file.endsWith('.json') ? await analyzeDocument(file) : await analyzeTable(file, options);
   if (options.json) sayJson(report);
+  else if (options.html) await writeHtml(report, options);
   else say(renderReport(report, style));
   if (options.gate) process.exitCode = exitCodeOf(report.verdict);
 }

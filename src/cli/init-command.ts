@@ -10,6 +10,7 @@ interface InitOptions {
   readonly model: readonly string[];
   readonly path: string;
   readonly output?: string;
+  readonly template: 'compare' | 'canary' | 'ramp';
 }
 
 /**
@@ -47,7 +48,34 @@ export async function initCommand(options: InitOptions): Promise<void> {
   note(`Wrote ${options.output}. Next: assay serve -f ${options.output} --start`);
 }
 
-function firstFile({ url, name, model, path }: InitOptions): string {
+/** Decision and ramp by what the file is for. */
+const plans: Readonly<Record<InitOptions['template'], string>> = {
+  compare: `  decision:
+    primary: ["latency - control.latency < 5"]
+    guardrails: ["error_rate < 0.02"]
+    minDuration: 48h
+`,
+  canary: `  # No worse than the control, on a small share of users; harm takes the candidate out within seconds.
+  decision:
+    primary: ["error_rate - control.error_rate < 0.01", "latency - control.latency < 5"]
+    guardrails: ["error_rate < 0.02", "latency_p95 < 500"]
+    onBreach: roll-back
+    onShip: hold      # promote: without a person
+    minDuration: 1h
+  ramp: {coverage: [0.05], hold: 1h}
+`,
+  ramp: `  decision:
+    primary: ["latency - control.latency < 5"]
+    guardrails: ["error_rate < 0.02", "latency_p95 < 500"]
+    onBreach: roll-back
+    onShip: hold
+    minDuration: 48h
+  # One step per hold, while guardrails and checks let it; approval: required asks a person before each.
+  ramp: {coverage: [0.05, 0.2, 0.5, 1], hold: 2h}
+`,
+};
+
+function firstFile({ url, name, model, path, template }: InitOptions): string {
   const share = Math.floor(100 / url.length);
   const variants = url.map((each, index) => {
     const upstream =
@@ -75,10 +103,7 @@ ${variants.join('\n')}
   metrics:
     latency: {mean: attempt_ms}
     error_rate: {mean: failed}
+    latency_p95: {quantile: attempt_ms, q: 0.95}
     # accuracy: {mean: "prediction == outcome.label", window: 24h}   # outcomes arrive at POST /api/v1/outcomes
-  decision:
-    primary: ["latency - control.latency < 5"]
-    guardrails: ["error_rate < 0.02"]
-    minDuration: 48h
-`;
+${plans[template]}`;
 }

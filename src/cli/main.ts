@@ -4,8 +4,13 @@ import { availableParallelism } from 'node:os';
 // The `assay` command: reads the command line, runs one command, and turns faults into messages and exit codes.
 import { Command, CommanderError, Option } from 'commander';
 import { experimentActions } from '../api/index.ts';
+import { addAuditCommands } from './audit-program.ts';
+import { addExportCommands } from './export-program.ts';
+import { addGitOptions, addModelCommands } from './git-program.ts';
 import { addImportCommands } from './import-program.ts';
 import { addLogCommands } from './log-program.ts';
+import { addPlanningCommands } from './planning-program.ts';
+import { addSeldonCommands } from './seldon-program.ts';
 import { shareOf } from './share.ts';
 import { exitCode, note, tellFault } from './terminal.ts';
 
@@ -51,6 +56,12 @@ const serverOption = (): Option =>
   new Option('--server <url>', 'address of the API').env('ASSAY_SERVER').default('http://127.0.0.1:8081');
 const namespaceOption = (): Option =>
   new Option('--namespace <name>', 'namespace of the experiment').default('default');
+/** A report may leave the program as one HTML file. */
+const asFile = (command: Command): Command =>
+  command
+    .option('--html', 'one HTML file that opens anywhere, without script or network')
+    .option('-o, --output <file>', 'where the HTML goes; default: standard output')
+    .option('--show-invalid', 'in the HTML: effects of a broken experiment too, marked');
 const jsonOption = (): Option => new Option('--json', 'print one JSON document on stdout, nothing else');
 
 /** Builds the whole command tree; commands load their code when they run, so that `--help` is instant. */
@@ -147,6 +158,20 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     .option('--max-bytes <size>', 'the oldest evidence goes beyond this, such as 50GB; default: no limit')
     .option('--analytics <url>', 'database for reports: clickhouse://USER@HOST:8123/DB or postgres://USER@HOST:5432/DB')
     .option('--ship-to <url>', 'hand all evidence to the API of another server, which makes the reports')
+    .addOption(
+      new Option('--log-format <format>', 'events on stderr as sentences or as one JSON object a line')
+        .choices(['text', 'json'])
+        .default('text'),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'events that matter less are left out')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .option('--kubernetes [namespace]', 'take over Experiment resources; default: the own namespace; all: of every one')
+    .option('--seldon [namespace]', 'keep the weights of the Seldon Experiments of the same names in step')
+    .option('--webhook <url>', 'tell every change to this address, signed; repeat it', collect, [])
+    .option('--webhook-secret-file <path>', 'file with the secret that signs them (or ASSAY_WEBHOOK_SECRET)')
     .option('--start', 'start every draft experiment at once')
     .addHelpText(
       'after',
@@ -161,6 +186,11 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     .option('--name <name>', 'name of the experiment', 'my-experiment')
     .option('--model <name>', 'OIP model name; repeat it per variant when they differ', collect, [])
     .option('--path <path>', 'path of a plain JSON service', '/predict')
+    .addOption(
+      new Option('--template <name>', 'what it is for: a comparison, a small share first, or a climb to all')
+        .choices(['compare', 'canary', 'ramp'])
+        .default('compare'),
+    )
     .option('-o, --output <file>', 'write here instead of stdout; never overwrites')
     .addHelpText(
       'after',
@@ -175,10 +205,12 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     .addOption(jsonOption())
     .action(async (options) => (await import('./validate-command.ts')).validateCommand(options));
 
-  program
-    .command('analyze')
-    .argument('<file>', 'CSV or Parquet with a row per unit, or a JSON document of published summaries')
-    .description('the same report from a file, with no server')
+  asFile(
+    program
+      .command('analyze')
+      .argument('<file>', 'CSV or Parquet with a row per unit, or a JSON document of published summaries')
+      .description('the same report from a file, with no server'),
+  )
     .option('--unit <column>', 'column of the unit id')
     .option('--variant <column>', 'column of the variant')
     .option('--control <name>', 'which variant is the control')
@@ -239,15 +271,12 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
   const remote = (command: Command): Command =>
     command.addOption(serverOption()).addOption(namespaceOption()).addOption(jsonOption());
 
-  remote(program.command('report').argument('<name>', 'experiment').description('the full report')).action(
-    async (name, options) => (await import('./remote-commands.ts')).reportCommand(name, options),
-  );
-  remote(
-    program
-      .command('verdict')
-      .argument('<name>', 'experiment')
-      .description('the decision; exit 0 ship, 1 roll back or invalid, 3 undecided'),
-  ).action(async (name, options) => (await import('./remote-commands.ts')).verdictCommand(name, options));
+  remote(asFile(program.command('report').argument('<name>', 'experiment').description('the full report')))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  assay report my-experiment\n  assay report my-experiment --html -o report.html',
+    )
+    .action(async (name, options) => (await import('./report-command.ts')).reportCommand(name, options));
   remote(
     program
       .command('get')
@@ -273,6 +302,8 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
       .description('create or revise experiments on a running server'),
   ).action(async (options) => (await import('./remote-commands.ts')).applyCommand(options));
 
+  addAuditCommands(program, remote);
+
   const steps: Readonly<Record<string, string>> = {
     start: 'begin the split',
     pause: 'the control answers everybody; evidence is kept',
@@ -293,14 +324,27 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     );
     if (action === 'start' || action === 'resume' || action === 'ramp')
       command.option('--coverage <share>', 'share of units that take part', parseShare);
-    if (action === 'promote') command.option('--variant <name>', 'the winner');
+    if (action === 'promote') {
+      command.option('--variant <name>', 'the winner');
+      addGitOptions(command, { isRequired: false });
+    }
     command.action(async (name, options) =>
-      (await import('./remote-commands.ts')).stepCommand(action, { name, ...options }),
+      options.git === undefined
+        ? (await import('./remote-commands.ts')).stepCommand(action, { name, ...options })
+        : (await import('./git-command.ts')).promoteToGitCommand({ name, ...options }),
     );
   }
 
   addImportCommands(program);
+  addExportCommands(program);
   addLogCommands(program);
+  addPlanningCommands(program, { share: parseShare, count: parseCount });
+
+  remote(program.command('portfolio').description('what all experiments of a namespace have brought together'))
+    .option('--cost-per-test <n>', 'cost of one experiment, in the currency of the money models', parseNumber)
+    .action(async (options) => (await import('./portfolio-command.ts')).portfolioCommand(options));
+  addSeldonCommands(program);
+  addModelCommands(program);
 
   program
     .command('completion')

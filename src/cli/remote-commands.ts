@@ -5,22 +5,23 @@ import type { Verdict } from '../decision/index.ts';
 import { parseExperimentFile } from '../experiment/index.ts';
 import { type Client, createClient } from '../sdk/index.ts';
 import { readExperimentTexts } from './experiment-files.ts';
-import { metricUnits, renderReport } from './render/index.ts';
-import { exitCode, say, sayJson, style } from './terminal.ts';
+import { exitCode, say, sayJson } from './terminal.ts';
 
-interface RemoteOptions {
+/** What every command that talks to a server takes. */
+export interface RemoteOptions {
   readonly server: string;
   readonly namespace: string;
   readonly json?: boolean;
 }
 
 /** The token comes from the environment only: command lines are visible to other users of the machine. */
-function connect(options: RemoteOptions, timeoutMs = 60_000): Client {
+export function connect(options: RemoteOptions, timeoutMs = 60_000): Client {
   const token = process.env.ASSAY_TOKEN;
   return createClient({ server: options.server, namespace: options.namespace, timeoutMs, ...(token ? { token } : {}) });
 }
 
-const currentUser = (): string => {
+/** Who stands in the audit trail unless --author says otherwise. */
+export const currentUser = (): string => {
   try {
     return userInfo().username;
   } catch {
@@ -32,29 +33,6 @@ const currentUser = (): string => {
 export function exitCodeOf(verdict: Verdict): number {
   if (verdict.kind === 'ship') return exitCode.done;
   return verdict.kind === 'roll-back' || verdict.kind === 'invalid' ? exitCode.negative : exitCode.undecided;
-}
-
-/** `assay report NAME`. */
-export async function reportCommand(name: string, options: RemoteOptions): Promise<void> {
-  const client = connect(options);
-  const report = await client.report(name);
-  if (options.json) {
-    sayJson(report);
-    return;
-  }
-  const { specification } = await client.experiment(name);
-  say(renderReport(report, { ...style, units: metricUnits(specification) }));
-}
-
-/** `assay verdict NAME`; the exit code carries the decision. */
-export async function verdictCommand(name: string, options: RemoteOptions): Promise<void> {
-  const verdict = await connect(options).verdict(name);
-  if (options.json) sayJson(verdict);
-  else {
-    say(`${verdict.kind} (${verdict.recommendation})`);
-    for (const reason of verdict.reasons) say(`  ${reason.text}`);
-  }
-  process.exitCode = exitCodeOf(verdict);
 }
 
 /** `assay get [NAME]`. */
@@ -90,6 +68,7 @@ function sayExperiment(answer: ExperimentAnswer): void {
   if (answer.startedAt) say(`  started ${answer.startedAt}${answer.endedAt ? `, ended ${answer.endedAt}` : ''}`);
   for (const variant of answer.specification.variants) say(`  ${variant.name.padEnd(20)} ${variant.upstream.url}`);
   for (const sentence of answer.drift) say(`  drift: ${sentence}`);
+  for (const sentence of answer.overlaps) say(`  overlap: ${sentence}`);
 }
 
 /** `assay start|pause|resume|ramp|promote|roll-back|stop NAME`. */

@@ -1,8 +1,16 @@
 // `assay serve`: the server in the foreground, until a signal asks it to drain.
 import { readFile } from 'node:fs/promises';
 import { checkEngineSettings, type EngineSettings } from '../adapters/open-engine.ts';
+import { createOperatorLog, type LogLevel } from '../adapters/pino-log.ts';
+import { paths } from '../api/index.ts';
 import { AssayError } from '../errors.ts';
-import { type DataPlaneSettings, type RunningServer, startServer } from '../server/index.ts';
+import {
+  type DataPlaneSettings,
+  type RunningServer,
+  type ServerOptions,
+  startServer,
+  type WebhookSettings,
+} from '../server/index.ts';
 import { parseBytes, parseDuration } from './quantity.ts';
 import { note } from './terminal.ts';
 
@@ -32,13 +40,23 @@ interface ServeOptions {
   readonly maxBytes?: string;
   readonly shipTo?: string;
   readonly analytics?: string;
+  readonly webhook: readonly string[];
+  readonly webhookSecretFile?: string;
+  readonly kubernetes?: string | true;
+  readonly seldon?: string | true;
+  readonly logFormat: 'text' | 'json';
+  readonly logLevel: LogLevel;
 }
 
 /** Serves until SIGINT or SIGTERM, then drains and exits 0. A second signal exits at once. */
 export async function serveCommand(options: ServeOptions): Promise<void> {
   const token = await readToken(options.tokenFile);
+  const { logFormat: format, logLevel: level } = options;
+  const tell = createOperatorLog({ format, level, write: note, now: Date.now });
+  const announce: Announce =
+    format === 'text' ? note : (line) => tell(line.replace(/ {2,}/g, ' '), { name: 'serving', level: 'info' });
   // Before anybody can reach the server: a service manager may stop it in the moment in which it says that it listens.
-  const stopped = untilSignalled();
+  const stopped = untilSignalled(announce);
   const server = await startServer({
     files: options.file,
     dataDirectory: options.data,
@@ -68,30 +86,52 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
     },
     ...(options.shipTo === undefined ? {} : { shipTo: shipment(options.shipTo, token) }),
     ...(await engineOf(options)),
-    onEvent: (sentence) => note(`${new Date().toISOString()} ${sentence}`),
+    webhooks: await webhooksOf(options),
+    ...kubernetesOf(options),
+    onEvent: tell,
+    tokensFor: {
+      ...tokenFor(paths.metrics, { ASSAY_METRICS_TOKEN: process.env.ASSAY_METRICS_TOKEN }),
+      ...tokenFor(paths.alerts, { ASSAY_ALERTS_TOKEN: process.env.ASSAY_ALERTS_TOKEN }),
+    },
     ...(token === undefined ? {} : { token }),
   });
-  note(`data plane  ${server.gatewayUrl}`);
-  if (server.grpcAddress !== null) note(`gRPC        ${server.grpcAddress}`);
-  else noteMissingGrpc(server);
-  note(`API         ${server.apiUrl}${token === undefined ? '' : ' (token required)'}`);
-  note(`data        ${options.data}`);
-  if (options.workers > 1) note(`workers     ${options.workers}`);
+  announce(`data plane  ${server.gatewayUrl}`);
+  if (server.grpcAddress !== null) announce(`gRPC        ${server.grpcAddress}`);
+  else noteMissingGrpc(server, announce);
+  announce(`API         ${server.apiUrl}${token === undefined ? '' : ' (token required)'}`);
+  announce(`page        ${server.apiUrl}/`);
+  announce(`data        ${options.data}`);
+  if (options.workers > 1) announce(`workers     ${options.workers}`);
   for (const state of server.service.list())
-    note(
+    announce(
       `experiment  ${state.experiment.name}: ${state.state}${state.state === 'draft' ? `; begin with: assay start ${state.experiment.name} --reason "..."` : ''}`,
     );
   await stopped;
   await server.close();
-  note('stopped; everything acknowledged is on disk');
+  announce('stopped; everything acknowledged is on disk');
+}
+
+/** Says one line about the server as a whole. */
+type Announce = (line: string) => void;
+
+/** A token that opens one path only, from the environment; an empty one is none. */
+function tokenFor(
+  path: string,
+  given: Readonly<Record<string, string | undefined>>,
+): { readonly [path: string]: string } {
+  const [[variable, token] = ['', '']] = Object.entries(given);
+  if (!token) return {};
+  if (token.length < 16)
+    throw new AssayError('usage-invalid', `${variable} holds ${token.length} characters, must hold at least 16`);
+  return { [path]: token };
 }
 
 /** Resolves at the first SIGINT or SIGTERM; the second of the same exits at once. */
-function untilSignalled(): Promise<void> {
+function untilSignalled(announce: Announce): Promise<void> {
   return new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       process.once(signal, () => {
-        note(`${signal}: finishing requests in flight`);
+        announce(`${signal}: finishing requests in flight`);
         process.once(signal, () => process.exit(130));
         resolve();
       });
@@ -111,10 +151,23 @@ function grpcOf({ grpcPort, grpcMaxMessage }: ServeOptions): Pick<DataPlaneSetti
 }
 
 /** An address for gRPC without a socket for it is an oversight more often than a wish. */
-function noteMissingGrpc({ service }: RunningServer): void {
+function noteMissingGrpc({ service }: RunningServer, announce: Announce): void {
   const named = service.list().find(({ experiment }) => experiment.variants.some((each) => each.upstream.grpcUrl));
   if (named !== undefined)
-    note(`gRPC        off, though experiment ${named.experiment.name} names a grpcUrl; begin with: --grpc-port 9000`);
+    announce(
+      `gRPC        off, though experiment ${named.experiment.name} names a grpcUrl; begin with: --grpc-port 9000`,
+    );
+}
+
+/** What to do with Kubernetes; a name after the option is a namespace. */
+function kubernetesOf({ kubernetes, seldon }: ServeOptions): Pick<ServerOptions, 'kubernetes'> {
+  if (kubernetes === undefined && seldon === undefined) return {};
+  return {
+    kubernetes: {
+      ...(kubernetes === undefined ? {} : { experiments: kubernetes === true ? 'own' : kubernetes }),
+      ...(seldon === undefined ? {} : { seldonNamespace: seldon === true ? 'own' : seldon }),
+    },
+  };
 }
 
 /** Certificate files, when there are any. */
@@ -153,6 +206,28 @@ async function engineOf({ analytics, shipTo }: ServeOptions): Promise<{ readonly
     }
   }
   return { engine: checkEngineSettings({ url: analytics, ...(password === undefined ? {} : { password }) }) };
+}
+
+/** Addresses that hear of changes, all signed with one secret, which never stands on a command line. */
+async function webhooksOf({ webhook, webhookSecretFile }: ServeOptions): Promise<readonly WebhookSettings[]> {
+  if (webhook.length === 0) return [];
+  let secret = process.env.ASSAY_WEBHOOK_SECRET;
+  if (webhookSecretFile !== undefined) {
+    try {
+      secret = (await readFile(webhookSecretFile, 'utf8')).trim();
+    } catch (cause) {
+      throw new AssayError(
+        'file-unreadable',
+        `--webhook-secret-file ${webhookSecretFile} cannot be read: ${(cause as Error).message}`,
+        { cause },
+      );
+    }
+  }
+  if (!secret)
+    throw new AssayError('usage-invalid', 'the webhook secret is missing, must be given: receivers know us by it', {
+      fix: 'Set ASSAY_WEBHOOK_SECRET or --webhook-secret-file. Make one: echo "whsec_$(openssl rand -base64 32)"',
+    });
+  return webhook.map((url) => ({ url, secret }));
 }
 
 /** Where evidence is handed to. The other server's token may differ from ours. */

@@ -15,8 +15,10 @@ import {
   type TransitionName,
 } from '../experiment/index.ts';
 import { canonicalJson, digestOf } from './control-chain.ts';
-import type { Authorship, ControlEvent, ControlLogEntry } from './control-event.ts';
+import type { Authorship, ControlEvent, ControlLogEntry, Grounds, Note, VerdictBasis } from './control-event.ts';
 import { describeDrift, type ExperimentState, foldEntry } from './experiment-state.ts';
+import { takeSlot } from './layer-slot.ts';
+import { describeOverlaps } from './overlap.ts';
 import type { ControlLog } from './ports.ts';
 
 /** Options of `createExperimentService`. */
@@ -36,7 +38,7 @@ interface ChangeRequest extends Authorship {
 }
 
 /** A step of the lifecycle. */
-interface TransitionRequest extends ChangeRequest {
+interface TransitionRequest extends ChangeRequest, Grounds {
   /** For start, resume and ramp: share of units that take part, in (0, 1]. A ramp without it takes the file's next step. */
   readonly coverage?: number;
   /** For promote: the winner; may be left out when there is one candidate. */
@@ -47,10 +49,16 @@ interface TransitionRequest extends ChangeRequest {
 interface VerdictRequest extends ChangeRequest {
   readonly verdict: unknown;
   readonly summary: unknown;
+  readonly basis?: VerdictBasis;
+}
+
+/** Something to write down. */
+interface NoteRequest extends ChangeRequest, Grounds {
+  readonly note: Note;
 }
 
 /** What listeners hear. */
-interface ExperimentChange {
+export interface ExperimentChange {
   readonly entry: ControlLogEntry;
   readonly state: ExperimentState;
 }
@@ -78,8 +86,12 @@ export interface ExperimentService {
   act(step: TransitionName, request: TransitionRequest): Promise<ExperimentState>;
   /** Keeps a verdict with the summaries it rests on. Changes nothing else. */
   recordVerdict(request: VerdictRequest): Promise<ExperimentState>;
+  /** Writes down a proposal, a notice or an annotation. Changes neither split nor lifecycle. */
+  note(request: NoteRequest): Promise<ExperimentState>;
   /** Where the file and the present state differ, in sentences. */
   drift(name: string, namespace?: string): readonly string[];
+  /** Other experiments under way that may meet the same requests, in sentences. */
+  overlaps(name: string, namespace?: string): readonly string[];
   /** Everything that happened to one experiment, oldest first. */
   history(name: string, namespace?: string): readonly ControlLogEntry[];
   /** What the data plane needs; the same object until something of it changes. */
@@ -196,21 +208,30 @@ export async function createExperimentService({ log, observer }: ExperimentServi
       inTurn(async () => {
         const state = locate(request);
         const event = planTransition(state, { step, request });
-        return event === undefined ? state : write(event);
+        if (event === undefined) return state;
+        const slot = event.kind === 'start' ? takeSlot(state.experiment, states.values()) : undefined;
+        return write(slot === undefined ? event : ({ ...event, kind: 'start', slot } as ControlEvent));
       }),
     recordVerdict: (request) =>
       inTurn(async () => {
         const { experiment } = locate(request);
-        const { verdict, summary } = request;
+        const { verdict, summary, basis } = request;
         return write({
           ...headOf(experiment, request),
           kind: 'verdict',
           verdict,
           summary,
           evidenceDigest: digestOf(summary),
+          ...(basis === undefined ? {} : { basis }),
         });
       }),
+    note: (request) =>
+      inTurn(async () => {
+        const { experiment } = locate(request);
+        return write({ ...headOf(experiment, request), ...groundsOf(request), ...request.note });
+      }),
     drift: (name, namespace) => describeDrift(find(name, namespace)),
+    overlaps: (name, namespace) => describeOverlaps(find(name, namespace), states.values()),
     history: (name, namespace) => {
       const { experiment } = find(name, namespace);
       return entries.filter(
@@ -238,6 +259,15 @@ function headOf(
   return { author, reason, namespace, experiment: name };
 }
 
+/** With the digest of the evidence where nobody gave one. */
+function groundsOf({ evidence, evidenceDigest }: Grounds): Grounds {
+  const digest = evidenceDigest ?? (evidence === undefined ? undefined : digestOf(evidence));
+  return {
+    ...(evidence === undefined ? {} : { evidence }),
+    ...(digest === undefined ? {} : { evidenceDigest: digest }),
+  };
+}
+
 /** The event a step writes; undefined when it would change nothing. */
 function planTransition(
   state: ExperimentState,
@@ -246,7 +276,7 @@ function planTransition(
   const { experiment } = state;
   const next = applyTransition(state.state, step);
   requireFitting(step, request);
-  const head = { ...headOf(experiment, request), epoch: state.epoch + 1 };
+  const head = { ...headOf(experiment, request), ...groundsOf(request), epoch: state.epoch + 1 };
   const everybody = (promoted?: string): Allocation =>
     allocationFor(next, { control: experiment.control, ranges: [], promoted });
   switch (step) {
@@ -355,6 +385,13 @@ function requireRevisable({ experiment, startedAtMs, promoted }: ExperimentState
         fix: 'Keep the salt, or start an experiment of another name.',
       },
     );
+  for (const part of ['layer', 'layerShare', 'holdout'] as const)
+    if (startedAtMs !== null && canonicalJson(experiment[part] ?? null) !== canonicalJson(specification[part] ?? null))
+      throw new AssayError(
+        'transition-refused',
+        `spec.${part} has changed after the start, which would let units in or put them out that have a variant`,
+        { fix: `Keep it, or start an experiment of another name.` },
+      );
   if (promoted !== null && !specification.variants.some((variant) => variant.name === promoted))
     throw new AssayError('transition-refused', `variant "${promoted}" is promoted, must stay in spec.variants`);
 }

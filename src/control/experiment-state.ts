@@ -13,7 +13,7 @@ import {
   type TransitionName,
 } from '../experiment/index.ts';
 import { canonicalJson } from './control-chain.ts';
-import type { ControlEvent, ControlLogEntry } from './control-event.ts';
+import type { ControlEvent, ControlLogEntry, LayerSlot, ProposedStep, VerdictBasis } from './control-event.ts';
 
 /** One allocation in force, and since when. */
 interface Epoch extends EpochAllocation {
@@ -32,12 +32,32 @@ interface PlanChange {
   readonly timeMs: number;
 }
 
+/** A remark about a time or a span of time. */
+export interface Annotation {
+  readonly text: string;
+  readonly author: string;
+  readonly atMs: number;
+  /** Absent for a moment. */
+  readonly untilMs?: number;
+}
+
+/** Where in the control log a verdict stands. */
+interface KeptVerdict {
+  readonly kind: string;
+  readonly variant: string;
+  readonly timeMs: number;
+  readonly logRevision: number;
+  readonly evidenceDigest: string;
+}
+
 /** One experiment as it is. `experiment` says what is wanted. */
 export interface ExperimentState extends RoutableExperiment {
   /** Every allocation so far, the newest last; epoch 0 is the draft. */
   readonly epochs: readonly Epoch[];
   /** The split last in force; kept through a pause so that every unit finds its variant again. Empty in a draft. */
   readonly split: readonly AllocationRange[];
+  /** Buckets of the layer that are its own; empty without a layer, and before the start. */
+  readonly slot: LayerSlot;
   /** Name of the promoted variant. */
   readonly promoted: string | null;
   readonly createdAtMs: number;
@@ -45,6 +65,12 @@ export interface ExperimentState extends RoutableExperiment {
   readonly endedAtMs: number | null;
   /** Oldest first. */
   readonly planChanges: readonly PlanChange[];
+  /** The step that waits for approval; null while none does. */
+  readonly proposal: ProposedStep | null;
+  /** Remarks about times, oldest first. */
+  readonly annotations: readonly Annotation[];
+  /** The last verdict that was kept; null before the first. */
+  readonly lastVerdict: KeptVerdict | null;
   /** Revision of the control log's last entry about this experiment. */
   readonly logRevision: number;
 }
@@ -83,7 +109,25 @@ export function foldEntry(
   }
   if (state === undefined) throw misplaced('is about an experiment that was never created');
   const known = { ...state, logRevision: revision };
-  if (event.kind === 'verdict') return known;
+  switch (event.kind) {
+    case 'verdict': {
+      const { kind, variant } = (event.verdict ?? {}) as { readonly kind?: unknown; readonly variant?: unknown };
+      const { evidenceDigest } = event;
+      return {
+        ...known,
+        lastVerdict: { kind: String(kind), variant: String(variant), timeMs, logRevision: revision, evidenceDigest },
+      };
+    }
+    case 'notice':
+      return known;
+    case 'propose':
+      return { ...known, proposal: event.proposal };
+    case 'annotate': {
+      const { text, author, atMs, untilMs } = event;
+      const annotation = { text, author, atMs, ...(untilMs === undefined ? {} : { untilMs }) };
+      return { ...known, annotations: [...state.annotations, annotation] };
+    }
+  }
   if (event.kind === 'revise') return foldRevise(known, { event, timeMs });
   if (!isTransition(event)) {
     throw new AssayError(
@@ -106,6 +150,8 @@ export function foldEntry(
       state: next,
       coverage: 'coverage' in event ? event.coverage : state.coverage,
       promoted: event.kind === 'promote' ? event.variant : null,
+      proposal: null,
+      slot: event.kind === 'start' ? (event.slot ?? []) : state.slot,
       startedAtMs: event.kind === 'start' ? timeMs : state.startedAtMs,
       endedAtMs: hasEnded(next) ? (state.endedAtMs ?? timeMs) : null,
     },
@@ -134,11 +180,15 @@ function createState(
     sinceMs: timeMs,
     epochs: [{ epoch: 0, shares: {}, coverage: experiment.coverage, sinceMs: timeMs }],
     split: [],
+    slot: [],
     promoted: null,
     createdAtMs: timeMs,
     startedAtMs: null,
     endedAtMs: null,
     planChanges: [],
+    proposal: null,
+    annotations: [],
+    lastVerdict: null,
     logRevision,
   };
 }
@@ -188,6 +238,17 @@ function sharesOf(allocation: Allocation): { readonly [variant: string]: number 
   for (const { variant, from, to } of allocation.ranges)
     shares[variant] = (shares[variant] ?? 0) + (to - from) / 2 ** 32;
   return shares;
+}
+
+/** What a report at this time is made from beside its summary. */
+export function verdictBasis({ startedAtMs, planChanges }: ExperimentState, nowMs: number): VerdictBasis {
+  return {
+    nowMs,
+    ...(startedAtMs === null ? {} : { startedAtMs }),
+    planChanges: planChanges.map(
+      ({ part, revision, timeMs }) => `${part} changed with revision ${revision} at ${new Date(timeMs).toISOString()}`,
+    ),
+  };
 }
 
 /** Where what is differs from what the file wants, in sentences; empty where they agree, and for a draft. */

@@ -8,6 +8,16 @@ import type { CheckEntry } from './report.ts';
 const alarmAlpha = 0.001;
 const dayMs = 86_400_000;
 
+/** The test that speaks loudest, its p-value as that of the loudest of so many (Bonferroni), and whether it is an alarm. */
+function worstOf<T extends { readonly pValue: number }>(
+  tests: readonly T[],
+): { readonly worst: T; readonly pValue: number; readonly ok: boolean } | undefined {
+  const worst = tests.toSorted((left, right) => left.pValue - right.pValue)[0];
+  if (worst === undefined) return undefined;
+  const pValue = Math.min(1, worst.pValue * tests.length);
+  return { worst, pValue, ok: pValue >= alarmAlpha };
+}
+
 /** Is the split as declared within every value of every segment? Undefined without segments. */
 export function checkSegmentRatio(
   { segments }: ExperimentSummary,
@@ -29,10 +39,9 @@ export function checkSegmentRatio(
       ? []
       : [{ segment, value, counts, pValue: chiSquared(test.df).sf(test.statistic) }];
   });
-  const worst = tests.toSorted((left, right) => left.pValue - right.pValue)[0];
-  if (worst === undefined) return undefined;
-  const pValue = Math.min(1, worst.pValue * tests.length);
-  const ok = pValue >= alarmAlpha;
+  const found = worstOf(tests);
+  if (found === undefined) return undefined;
+  const { worst, pValue, ok } = found;
   return {
     ok,
     text: ok
@@ -58,10 +67,9 @@ export function checkCovariates(summary: ExperimentSummary): CheckEntry | undefi
           return test.kind === 'insufficient' ? [] : [{ name, variant: candidate.variant, pValue: test.pValue }];
         }),
   );
-  const worst = tests.toSorted((left, right) => left.pValue - right.pValue)[0];
-  if (worst === undefined) return undefined;
-  const pValue = Math.min(1, worst.pValue * tests.length);
-  const ok = pValue >= alarmAlpha;
+  const found = worstOf(tests);
+  if (found === undefined) return undefined;
+  const { worst, pValue, ok } = found;
   return {
     ok,
     text: ok
@@ -96,13 +104,12 @@ export function checkJoinRates(summary: ExperimentSummary): CheckEntry | undefin
           const right = measured(candidate, name);
           if (left === undefined || right === undefined) return [];
           const test = compareProportions(left, right, { alpha: alarmAlpha });
-          return test.kind === 'insufficient' ? [] : [{ name, variant: candidate.variant, test }];
+          return test.kind === 'insufficient' ? [] : [{ name, variant: candidate.variant, pValue: test.pValue, test }];
         }),
   );
-  const worst = tests.toSorted((left, right) => left.test.pValue - right.test.pValue)[0];
-  if (worst === undefined) return undefined;
-  const pValue = Math.min(1, worst.test.pValue * tests.length);
-  const ok = pValue >= alarmAlpha;
+  const found = worstOf(tests);
+  if (found === undefined) return undefined;
+  const { worst, pValue, ok } = found;
   return {
     ok,
     text: ok

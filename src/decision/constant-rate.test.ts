@@ -3,7 +3,8 @@ import type { MetricSummary } from '../evidence/index.ts';
 import type { Metric } from '../experiment/index.ts';
 import { chanceRateAbove, constantRate, zeroOneMetrics } from './constant-rate.ts';
 import { assessCriterion, type CriterionRule } from './criteria.ts';
-import { makeReport, type ReportedExperiment } from './make-report.ts';
+import type { ReportedExperiment } from './judgement.ts';
+import { makeReport } from './make-report.ts';
 import type { CriterionEntry, Report } from './report.ts';
 import { mean, proportion, specification, summaryOf, variant, zeroOneRows } from './summary.fixture.ts';
 

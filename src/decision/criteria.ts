@@ -18,7 +18,7 @@ export interface AssessedCriterion {
   readonly entry: CriterionEntry;
   /** Confidence level of the entry's interval, 0..1. */
   readonly level: number;
-  /** The candidate is worse than the control in what the criterion measures, by the whole interval. */
+  /** The candidate is worse than the control in what a primary criterion measures, by the whole interval. */
   readonly harmful: boolean;
   /** The point estimate stands on the wrong side of the limit; false where there is no estimate. */
   readonly missedByEstimate: boolean;
@@ -41,6 +41,8 @@ export interface CriterionRule {
   /** Names of the metrics whose rows are 0 or 1 whatever the evidence holds. */
   readonly zeroOne: ReadonlySet<string>;
   readonly procedure: Procedure;
+  /** Search for the number of units at which it will be decided; default true. */
+  readonly isForecasting?: boolean;
 }
 
 /** Holds one criterion against one candidate's numbers. */
@@ -55,7 +57,9 @@ export function assessCriterion(rule: CriterionRule, sides: LinearEffectSides): 
 export function assessBetter(
   metric: string,
   sides: LinearEffectSides,
-  options: Pick<CriterionRule, 'alpha' | 'zeroOne' | 'procedure'> & { readonly lowerIsBetter: boolean },
+  options: Pick<CriterionRule, 'alpha' | 'zeroOne' | 'procedure' | 'isForecasting'> & {
+    readonly lowerIsBetter: boolean;
+  },
 ): AssessedCriterion {
   const comparison = options.lowerIsBetter ? '<' : '>';
   const rule: CriterionRule = {
@@ -65,6 +69,7 @@ export function assessBetter(
     model: undefined,
     zeroOne: options.zeroOne,
     procedure: options.procedure,
+    ...(options.isForecasting === undefined ? {} : { isForecasting: options.isForecasting }),
   };
   const form: BoundedForm = {
     kind: 'form',
@@ -102,12 +107,11 @@ function assessForm(rule: CriterionRule, written: BoundedForm, sides: LinearEffe
   const judged = (by: Decided | Insufficient): CriterionEntry['outcome'] =>
     isEarly || by.kind === 'insufficient' ? 'undecided' : outcomeOf(by.interval, form);
   const outcome = judged(decided);
-  const advantage = decideBy(againstControl(form), sides, { ...within, procedure: rule.procedure });
   const estimate = spread.kind === 'measured' && spread.estimate !== undefined ? spread.estimate : effect.estimate;
   const at = { form, alpha, estimate };
   const units = sides.control.units + sides.candidate.units;
   const growth =
-    outcome === 'undecided'
+    outcome === 'undecided' && rule.isForecasting !== false
       ? growthNeeded(spread, { ...at, procedure: rule.procedure, units: unitsBehind(form, sides).n })
       : undefined;
   const isConstantOnce = spread.kind === 'constant' && rule.procedure.kind === 'fixed';
@@ -132,12 +136,7 @@ function assessForm(rule: CriterionRule, written: BoundedForm, sides: LinearEffe
       probability: probabilityHolds(spread, at),
     },
     level: 1 - alpha,
-    harmful:
-      // Apart is not worse; and of a quotient the candidate's part alone means nothing.
-      form.isBand !== true &&
-      form.isStraightened !== true &&
-      advantage.kind !== 'insufficient' &&
-      outcomeOf(advantage.interval, { comparison: form.comparison, lower: 0, upper: 0 }) === 'not-met',
+    harmful: rule.role === 'primary' && isHarmful(form, sides, { ...within, procedure: rule.procedure }),
     missedByEstimate: !holds(estimate, form),
     ...(growth === undefined
       ? {}
@@ -149,6 +148,21 @@ function assessForm(rule: CriterionRule, written: BoundedForm, sides: LinearEffe
         }),
     ...(isConstantOnce ? { constantUnits: spread.constant.units } : {}),
   };
+}
+
+/** By the whole interval; nobody asks it of criteria that are not primary. */
+function isHarmful(
+  form: Bounded,
+  sides: LinearEffectSides,
+  options: FormIntervalOptions & { readonly procedure: Procedure },
+): boolean {
+  // Apart is not worse; and of a quotient the candidate's part alone means nothing.
+  if (form.isBand === true || form.isStraightened === true) return false;
+  const advantage = decideBy(againstControl(form), sides, options);
+  return (
+    advantage.kind !== 'insufficient' &&
+    outcomeOf(advantage.interval, { comparison: form.comparison, lower: 0, upper: 0 }) === 'not-met'
+  );
 }
 
 /** The interval that decides, and what it is in words. */

@@ -1,21 +1,34 @@
 // What should a careful reader notice beside the verdict? Broken checks, thin numbers, noise left out, rules that disagree.
 import type { ExperimentSummary } from '../evidence/index.ts';
+import type { ValueModel } from '../experiment/index.ts';
 import { compareProportions } from '../stats/index.ts';
 import { numberText } from './number-text.ts';
-import type { Finding, Report, ValueEntry } from './report.ts';
-import { pointRuleFinding, type VerdictCase } from './verdict.ts';
+import type { Finding, Report } from './report.ts';
+import { valueFindings } from './value-findings.ts';
+import { type BareVerdict, pointRuleFinding, type VerdictCase } from './verdict.ts';
 
 /** What findings are read off. */
 export interface FindingsInput {
   readonly summary: ExperimentSummary;
   readonly checks: Report['checks'];
   readonly cases: readonly VerdictCase[];
-  readonly verdict: Report['verdict'];
+  readonly verdict: BareVerdict;
   readonly alpha: number;
+  readonly model: ValueModel | undefined;
+  /** Names of the metrics whose rows are 0 or 1 whatever the evidence holds. */
+  readonly zeroOne: ReadonlySet<string>;
 }
 
 /** Every finding of a report, broken checks first. */
-export function collectFindings({ summary, checks, cases, verdict, alpha }: FindingsInput): readonly Finding[] {
+export function collectFindings({
+  summary,
+  checks,
+  cases,
+  verdict,
+  alpha,
+  model,
+  zeroOne,
+}: FindingsInput): readonly Finding[] {
   const broken = Object.entries(checks).flatMap(([name, check]): readonly Finding[] =>
     check.ok
       ? []
@@ -32,8 +45,10 @@ export function collectFindings({ summary, checks, cases, verdict, alpha }: Find
   return [
     ...broken,
     ...rareEvents(summary, alpha),
-    ...cases.flatMap(({ value }) => omittedNoise(value)),
-    ...mixedBases(cases[0]?.value),
+    ...valueFindings(
+      cases.map(({ value }) => value),
+      { model, zeroOne },
+    ),
     ...(cases.length > 1 ? [severalCandidates(cases.length, alpha)] : []),
     ...(differs === undefined ? [] : [differs]),
   ];
@@ -84,29 +99,6 @@ function rareEvents(summary: ExperimentSummary, alpha: number): readonly Finding
       ];
     }),
   );
-}
-
-function omittedNoise(value: ValueEntry): readonly Finding[] {
-  if (!('estimate' in value.net) || value.net.omits.length === 0) return [];
-  return [
-    {
-      code: 'noise-unknown',
-      text: `The interval of the net value leaves out the noise of ${value.net.omits.join(', ')}, whose spread is unknown; the truth is wider.`,
-    },
-  ];
-}
-
-function mixedBases(value: ValueEntry | undefined): readonly Finding[] {
-  const terms = value?.terms.filter(({ base }) => base !== undefined) ?? [];
-  const bases = new Set(terms.map(({ base }) => base));
-  if (bases.size < 2) return [];
-  return [
-    {
-      code: 'mixed-bases',
-      text: `The net value adds ${terms.map(({ name, base }) => `${name} in ${base}`).join(', ')}: ${bases.size} bases with nothing in common, so their sum is in no unit.`,
-      numbers: { bases: bases.size },
-    },
-  ];
 }
 
 function severalCandidates(count: number, alpha: number): Finding {

@@ -1,93 +1,30 @@
 // What does the evidence say? From sufficient statistics to the one document every reader gets.
 import type { ExperimentSummary, LatencySummary, VariantSummary } from '../evidence/index.ts';
-import type { Experiment } from '../experiment/index.ts';
 import type { Insufficient } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
-import { levelAllocations } from './allocation-strata.ts';
-import { expectedShares, runChecks } from './checks.ts';
+import { expectedShares } from './checks.ts';
 import { extendEntry } from './comparison.ts';
-import { zeroOneMetrics } from './constant-rate.ts';
 import { type ComparedTable, correctTogether, sequenceOf } from './correction.ts';
-import { type AssessedCriterion, assessBetter, assessCriterion } from './criteria.ts';
-import { criterionNames, netValueLimit } from './criterion-form.ts';
+import { criterionNames } from './criterion-form.ts';
 import { metricEntry } from './effects.ts';
-import { checkCode, collectFindings } from './findings.ts';
+import { collectFindings } from './findings.ts';
+import { sayVerdict } from './headline.ts';
+import { type JudgementOptions, judgeExperiment } from './judgement.ts';
+import { looksOf } from './looks.ts';
+import { moneyEntry } from './money.ts';
 import { numberText } from './number-text.ts';
-import { type Procedures, proceduresOf } from './procedure.ts';
 import type { LatencyEntry, MetricEntry, Report, ValueEntry, VariantEntry } from './report.ts';
 import { segmentEffects, segmentFindings } from './segment-effects.ts';
 import { seriesEntries } from './series.ts';
-import { valueEntry } from './value.ts';
-import { judge, type VerdictCase } from './verdict.ts';
-import { watchNetValue } from './watched-interval.ts';
-
-/** The part of a specification a report rests on; a whole `Experiment` is one. */
-export type ReportedExperiment = Pick<Experiment, 'decision' | 'value' | 'plan'> & Partial<Pick<Experiment, 'metrics'>>;
-
-/** What a report needs beside the numbers. All optional: a table of numbers alone gives a report too. */
-interface MakeReportOptions {
-  /** The specification: criteria, value model, plan. Without primary criteria the first metric of the summary is the primary one. */
-  readonly experiment?: ReportedExperiment;
-  /** Two-sided significance level in (0, 1); default the experiment's, else 0.05. */
-  readonly alpha?: number;
-  /** Roles by metric name, for summaries without an experiment; default first primary, the rest informational. */
-  readonly roles?: { readonly [metric: string]: MetricEntry['role'] };
-  /** Metrics of which less is better, where no criterion says so. */
-  readonly lowerIsBetter?: readonly string[];
-  /** When the experiment started, epoch milliseconds; default the first evidence. */
-  readonly startedAtMs?: number;
-  /** When the report is made, epoch milliseconds; default the last evidence. */
-  readonly nowMs?: number;
-  /** What was changed in criteria or plan after the start, in words; absent or empty when nothing was. */
-  readonly planChanges?: readonly string[];
-}
 
 /**
  * Makes the report of one experiment. Pure: the same summary and options give the same report for ever.
  * @throws RangeError when alpha is outside (0, 1) or the control is not among the summary's variants.
  */
-export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions = {}): Report {
-  const summary = levelAllocations(pooled);
-  const alpha = options.alpha ?? options.experiment?.decision.alpha ?? 0.05;
-  if (!(alpha > 0 && alpha < 1)) throw new RangeError(`alpha is ${alpha}, must be in (0, 1)`);
-  const control = summary.variants.find((variant) => variant.variant === summary.control);
-  const candidates = summary.variants.filter((variant) => variant !== control);
-  if (control === undefined || candidates.length === 0) {
-    const names = summary.variants.map((variant) => variant.variant).join(', ');
-    throw new RangeError(`summary.variants is [${names}], must hold the control ${summary.control} and a candidate`);
-  }
+export function makeReport(pooled: ExperimentSummary, options: JudgementOptions = {}): Report {
+  const { summary, candidates, alpha, names, primaryMetric, zeroOne, procedures, cases, checks, verdict } =
+    judgeExperiment(pooled, options);
   const decision = options.experiment?.decision;
-  const names = metricNames(summary.variants);
-  const procedures = proceduresOf(options.experiment, { isLive: summary.health !== null });
-  const primaryMetric = names.find((name) => options.roles?.[name] === 'primary') ?? names[0];
-  const zeroOne = zeroOneMetrics(options.experiment?.metrics ?? []);
-  const cases = candidates.map((candidate) =>
-    candidateCase(
-      { control, candidate },
-      { alpha: alpha / candidates.length, netAlpha: alpha, primaryMetric, zeroOne, procedures, options },
-    ),
-  );
-  const elapsedMs = elapsed(summary, options);
-  const checks = runChecks(summary, {
-    elapsedMs,
-    minDurationMs: decision?.minDurationMs,
-    planChanges: options.planChanges ?? [],
-    isWatched: procedures.guardrails.kind === 'sequential',
-    plan: { isFixed: decision?.method === 'fixed', units: options.experiment?.plan.units },
-  });
-  const verdict = judge(cases, {
-    sampleRatio: checks.sampleRatio,
-    minDuration: checks.minDuration,
-    blocking: Object.entries(checks).flatMap(([name, check]) =>
-      check.blocks ? [{ code: checkCode(name), check }] : [],
-    ),
-    maxDuration:
-      elapsedMs === undefined || decision === undefined
-        ? undefined
-        : { elapsedMs, maxDurationMs: decision.maxDurationMs },
-    levels: options.experiment?.value === undefined ? undefined : decision?.levels,
-    unitsPerDay: unitsPerDay(summary, { ...options, elapsedMs }),
-  });
   const roleOf = roleFinder(options, primaryMetric);
   const fallbackMetric = options.experiment?.metrics?.find(
     ({ definition }) => definition.kind === 'mean' && definition.expression.trim() === 'fallback',
@@ -130,7 +67,28 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
     metrics: names.filter((name) => roleOf(name) === 'primary'),
     alpha,
   });
-  const values = cases.map(({ value }) => value);
+  const model = options.experiment?.value;
+  const spoken = cases.find(({ variant }) => variant === verdict.variant) ?? cases[0]!;
+  const words = sayVerdict({
+    verdict,
+    checks,
+    spoken,
+    metrics: options.experiment?.metrics ?? [],
+    shares: new Set([...zeroOne, ...metrics.flatMap(({ name, kind }) => (kind === 'proportion' ? [name] : []))]),
+  });
+  const looks =
+    procedures.criteria.kind === 'fixed'
+      ? []
+      : looksOf(summary, {
+          primary: decision?.primary ?? [],
+          model,
+          alpha: alpha / candidates.length,
+          zeroOne,
+          procedure: procedures.criteria,
+        });
+  const values = cases.map(({ value }) =>
+    model?.money === undefined ? value : { ...value, money: moneyEntry(value.net, { model: model.money, alpha }) },
+  );
   return {
     experiment: summary.experiment,
     namespace: summary.namespace,
@@ -150,8 +108,12 @@ export function makeReport(pooled: ExperimentSummary, options: MakeReportOptions
       ? {}
       : { sensitivity: [withoutMixed(summary, entries(summary.unmixed.variants, false))] }),
     ...(summary.series === undefined ? {} : { series: seriesEntries(summary.series, names) }),
-    findings: [...collectFindings({ summary, checks, cases, verdict, alpha }), ...segmentFindings(bySegment, alpha)],
-    verdict,
+    ...(looks.length === 0 ? {} : { looks }),
+    findings: [
+      ...collectFindings({ summary, checks, cases, verdict, alpha, model, zeroOne }),
+      ...segmentFindings(bySegment, alpha),
+    ],
+    verdict: { ...verdict, ...words },
   };
 }
 
@@ -182,67 +144,9 @@ function withoutMixed(
   };
 }
 
-interface CaseOptions {
-  /** Shared out over the candidates, so that shipping any wrong one stays as rare as with one candidate. */
-  readonly alpha: number;
-  readonly netAlpha: number;
-  readonly primaryMetric: string | undefined;
-  /** Names of the metrics whose rows are 0 or 1 whatever the evidence holds. */
-  readonly zeroOne: ReadonlySet<string>;
-  readonly procedures: Procedures;
-  readonly options: MakeReportOptions;
-}
-
-function candidateCase(
-  sides: { readonly control: VariantSummary; readonly candidate: VariantSummary },
-  { alpha, netAlpha, primaryMetric, zeroOne, procedures, options }: CaseOptions,
-): VerdictCase {
-  const model = options.experiment?.value;
-  const decision = options.experiment?.decision;
-  const written = (['primary', 'secondary', 'guardrail'] as const).flatMap((role) =>
-    (decision?.[role === 'guardrail' ? 'guardrails' : role] ?? []).map((text) =>
-      // A guardrail protects: it keeps its full alpha however many candidates there are.
-      assessCriterion(
-        role === 'guardrail'
-          ? { text, role, alpha: netAlpha, model, zeroOne, procedure: procedures.guardrails }
-          : { text, role, alpha, model, zeroOne, procedure: procedures.criteria },
-        sides,
-      ),
-    ),
-  );
-  const limits = (decision?.primary ?? []).flatMap((text) => netValueLimit(text, model) ?? []);
-  const once = valueEntry(sides, { model, alpha: netAlpha, threshold: limits[0] ?? decision?.levels.strong ?? 0 });
-  const value = watchNetValue(once, sides, { model, alpha: netAlpha, zeroOne, procedure: procedures.criteria });
-  const implied: AssessedCriterion[] = [];
-  if ((decision?.primary.length ?? 0) === 0 && primaryMetric !== undefined) {
-    implied.push(
-      assessBetter(primaryMetric, sides, {
-        alpha,
-        zeroOne,
-        procedure: procedures.criteria,
-        lowerIsBetter: isLowerBetter(primaryMetric, options),
-      }),
-    );
-  }
-  return { variant: sides.candidate.variant, criteria: [...implied, ...written], value };
-}
-
-/** Built-in fields that count harm or time: less is better. */
-const harmFields: readonly string[] = ['failed', 'caller_failed', 'attempt_ms', 'caller_ms', 'fallback'];
-/** Kinds that measure how far off a model is. */
-const errorKinds: readonly string[] = ['rmse', 'mae', 'pinball', 'calibration'];
-
-function isLowerBetter(metric: string, options: MakeReportOptions): boolean {
-  if (options.lowerIsBetter?.includes(metric)) return true;
-  const definition = options.experiment?.metrics?.find(({ name }) => name === metric)?.definition;
-  if (definition === undefined) return harmFields.includes(metric);
-  if (errorKinds.includes(definition.kind)) return true;
-  return 'expression' in definition && harmFields.includes(definition.expression.trim());
-}
-
 /** A metric's role follows from the weightiest list whose criteria name it; the value model stands behind `net_value`. */
 function roleFinder(
-  options: MakeReportOptions,
+  options: JudgementOptions,
   primaryMetric: string | undefined,
 ): (name: string) => MetricEntry['role'] {
   const decision = options.experiment?.decision;
@@ -262,29 +166,6 @@ function roleFinder(
     if (isValueDeciding && valued.includes(name)) return 'primary';
     return (decision?.primary.length ?? 0) === 0 && name === primaryMetric ? 'primary' : 'informational';
   };
-}
-
-function metricNames(variants: readonly VariantSummary[]): readonly string[] {
-  return [...new Set(variants.flatMap((variant) => Object.keys(variant.metrics)))];
-}
-
-function elapsed(summary: ExperimentSummary, options: MakeReportOptions): number | undefined {
-  const from = options.startedAtMs ?? summary.fromMs ?? undefined;
-  const to = options.nowMs ?? summary.toMs ?? undefined;
-  return from === undefined || to === undefined ? undefined : Math.max(0, to - from);
-}
-
-/** As planned; else as it has been, once an hour shows it. */
-function unitsPerDay(
-  summary: ExperimentSummary,
-  { experiment, elapsedMs }: Pick<MakeReportOptions, 'experiment'> & { readonly elapsedMs: number | undefined },
-): number | undefined {
-  const planned = experiment?.plan.requestsPerDay;
-  const units = summary.variants.reduce((sum, variant) => sum + variant.units, 0);
-  const requests = summary.variants.reduce((sum, variant) => sum + variant.requests, 0);
-  if (planned !== undefined && requests > 0) return (planned * units) / requests;
-  const isKnown = elapsedMs !== undefined && elapsedMs >= 3_600_000 && summary.health !== null;
-  return isKnown ? (units / elapsedMs) * 86_400_000 : undefined;
 }
 
 function variantEntries(summary: ExperimentSummary): readonly VariantEntry[] {

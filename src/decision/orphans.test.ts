@@ -121,7 +121,7 @@ const forOwnAnalyses: { readonly [reason: string]: readonly string[] } = {
     'gammaPoissonMixture',
     'watchEventRatio',
   ],
-  'several experiments at once': ['shrinkEffects', 'winnerEffect', 'selectByEValues'],
+  'several experiments at once': ['winnerEffect', 'selectByEValues'],
   'other forms of what the report has: criteria carry margins and bands, entries their own interval': [
     'notInferior',
     'notInferiorByShare',

@@ -29,7 +29,22 @@ export function outlookOf({ kind, criteria, unitsPerDay, obstacles }: OutlookInp
             units,
             ...(unitsPerDay === undefined || unitsPerDay <= 0 ? {} : { days: units / unitsPerDay }),
           };
-  return { wouldChange: changesOf(kind, { primary, guardrails, obstacles }), decidedAt };
+  return {
+    wouldChange: changesOf(kind, { primary, guardrails, obstacles }),
+    changes: [...primary, ...guardrails].map(({ entry, unitsNeeded }) => {
+      const at = unitsNeeded?.withPower80 ?? unitsNeeded?.atEstimate;
+      return {
+        criterion: entry.text,
+        now: entry.outcome,
+        probability: entry.probability,
+        limit: entry.limit,
+        interval: entry.interval,
+        ...(at === undefined ? {} : { units: at }),
+        ...(at === undefined || unitsPerDay === undefined || unitsPerDay <= 0 ? {} : { days: at / unitsPerDay }),
+      };
+    }),
+    decidedAt,
+  };
 }
 
 function changesOf(

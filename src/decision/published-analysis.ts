@@ -1,5 +1,6 @@
 // What should a published results table have said? The ordinary report on its numbers, and everything that does not hold.
-import { makeReport, type ReportedExperiment } from './make-report.ts';
+import type { ReportedExperiment } from './judgement.ts';
+import { makeReport } from './make-report.ts';
 import { numberText } from './number-text.ts';
 import type { PublishedDocument } from './published-document.ts';
 import { comparePublished, recomputeFigures } from './published-figures.ts';

@@ -134,6 +134,21 @@ export interface SeriesEntry {
   }[];
 }
 
+/** A criterion over time; see `Report.looks`. */
+export interface LooksEntry {
+  readonly criterion: string;
+  readonly variant: string;
+  readonly limit: number;
+  readonly points: readonly {
+    /** End of the stretch, ISO 8601. */
+    readonly at: string;
+    /** Of control and this candidate together, so far. */
+    readonly units: number;
+    readonly estimate: number;
+    readonly interval: Interval | Insufficient;
+  }[];
+}
+
 export interface VariantEntry {
   readonly name: string;
   readonly units: number;
@@ -220,6 +235,42 @@ export interface ValueEntry {
   readonly unit: string;
   readonly net: NetValue | Insufficient;
   readonly terms: readonly ValueTermEntry[];
+  /** In money, a year; absent where the value model has no `money`. */
+  readonly money?: MoneyEntry | Insufficient;
+}
+
+/** The net value in money, a year; all amounts in `currency`. */
+export interface MoneyEntry {
+  readonly currency: string;
+  /** Net value times what one of it is worth (the mean of its range). */
+  readonly gain: number;
+  /** Noise of the net value alone, one look at the end. */
+  readonly gainInterval: Interval | Insufficient;
+  /** What the candidate costs more to run; the mean of its range. */
+  readonly infrastructure: number;
+  /** `gain` - `infrastructure`, no risk counted. */
+  readonly net: number;
+  /** Mean loss of the risk register. */
+  readonly expectedLoss: number;
+  /** `net` / `infrastructure`: 11.43 is 1,143 %. */
+  readonly returnOnCost: number | Insufficient;
+  /** Expected loss of taking the candidate / of keeping the control, if that is the wrong choice. */
+  readonly choices: { readonly candidate: number; readonly control: number } | Insufficient;
+  /** gain - losses - infrastructure over 20,000 possible years: noise, ranges and risks together. */
+  readonly years: YearSpread | Insufficient;
+  /** The same over infrastructure. */
+  readonly returns: YearSpread | Insufficient;
+}
+
+/** A distribution over possible years. */
+export interface YearSpread {
+  readonly mean: number;
+  readonly p5: number;
+  readonly median: number;
+  readonly p95: number;
+  /** Share of years, 0..1, below what it is without noise and risk / below 0. */
+  readonly worse: number;
+  readonly negative: number;
 }
 
 export interface Verdict {
@@ -232,11 +283,30 @@ export interface Verdict {
   /** Weightiest first. */
   readonly reasons: readonly Finding[];
   readonly outlook?: Outlook;
+  /** What was found, in one sentence for everybody; the kind itself is not said again. */
+  readonly headline: string;
+  /** At most two reasons, with their numbers. */
+  readonly because: readonly string[];
+  /** What stands against it. */
+  readonly but?: string;
+  /** What to do. */
+  readonly next: string;
 }
 
 export interface Outlook {
   /** In sentences: what would make the verdict another one. */
   readonly wouldChange: readonly string[];
+  /** The criteria on which it hangs: where they stand, where they would have to stand, and when that is expected. */
+  readonly changes?: readonly {
+    readonly criterion: string;
+    readonly now: CriterionEntry['outcome'];
+    readonly probability: number | Insufficient;
+    readonly limit: number | Insufficient;
+    readonly interval: Interval | Insufficient;
+    /** Units of all variants together / days from the start; absent where it is decided, or cannot be told. */
+    readonly units?: number;
+    readonly days?: number;
+  }[];
   /** Units of all variants together at which the primary criteria will be decided with 80 % power, and days from the start at the present traffic. */
   readonly decidedAt: { readonly units: number; readonly days?: number } | Insufficient;
 }
@@ -290,6 +360,8 @@ export interface Report {
   }[];
   /** Units by the time of their first exposure: what became of those who came in then. */
   readonly series?: readonly SeriesEntry[];
+  /** Where each primary criterion stood as units came in, by the interval that is valid at every look. */
+  readonly looks?: readonly LooksEntry[];
   readonly findings: readonly Finding[];
   readonly verdict: Verdict;
   /** Only for analyses of published tables: every quoted figure beside the recomputed one. */

@@ -13,6 +13,9 @@ export interface VerdictCase {
   readonly value: ValueEntry;
 }
 
+/** The verdict before it is put into words. */
+export type BareVerdict = Omit<Verdict, 'headline' | 'because' | 'but' | 'next'>;
+
 /** What holds for the experiment as a whole. */
 export interface VerdictContext {
   readonly sampleRatio: CheckEntry;
@@ -39,7 +42,7 @@ interface Ruling {
  * Judges the candidates and speaks of the one that matters most: a breach comes first, then a candidate to ship,
  * then one still open; an experiment rolls back or ends without a difference only when no candidate is left.
  */
-export function judge(cases: readonly VerdictCase[], context: VerdictContext): Verdict {
+export function judge(cases: readonly VerdictCase[], context: VerdictContext): BareVerdict {
   const rulings = cases.map((candidate) => ({ candidate, ruling: rule(candidate, context) }));
   const order: readonly ((ruling: Ruling) => boolean)[] = [
     (ruling) => ruling.isBreach,
@@ -282,7 +285,7 @@ function pointRule(value: ValueEntry, levels: VerdictContext['levels']): Verdict
 }
 
 /** Says where the customary rule and the verdict part; undefined where they agree or the rule has no answer. */
-export function pointRuleFinding(verdict: Verdict, value: ValueEntry): Finding | undefined {
+export function pointRuleFinding(verdict: BareVerdict, value: ValueEntry): Finding | undefined {
   if (typeof verdict.pointRule !== 'string' || verdict.pointRule === verdict.recommendation) return undefined;
   const net = 'estimate' in value.net ? value.net : undefined;
   const chance =

@@ -15,6 +15,8 @@ export interface MetricRows {
   readonly byAge?: boolean;
   /** One row per unit: `value` over `weight`. Otherwise each row with a value weighs 1. */
   readonly isTotal?: boolean;
+  /** One row per unit, which weighs 1 where it has a value. */
+  readonly isPerUnit?: boolean;
 }
 
 /**
@@ -22,10 +24,16 @@ export interface MetricRows {
  * how many values are neither 0 nor 1, and how many rows wait.
  */
 export function unitMetricStep(metrics: readonly MetricRows[]): SqlStep {
-  const selects = metrics.flatMap(({ index, rows, byAge = false, isTotal = false }) => {
+  const selects = metrics.flatMap(({ index, rows, byAge = false, isTotal = false, isPerUnit = false }) => {
     if (isTotal) {
       return [
         `SELECT ${index} AS metric, r.unit_no, -1 AS age, r.value AS numerator, r.weight AS denominator, 0 AS others, r.waiting FROM (${rows}) r`,
+      ];
+    }
+    if (isPerUnit) {
+      return [
+        `SELECT ${index} AS metric, r.unit_no, -1 AS age, r.value AS numerator, CASE WHEN r.value IS NOT NULL THEN CAST(1 AS DOUBLE) END AS denominator, ` +
+          `CASE WHEN r.value IN (0, 1) OR r.value IS NULL THEN 0 ELSE 1 END AS others, r.waiting FROM (${rows}) r`,
       ];
     }
     const sums = (age: string, group: string): string =>

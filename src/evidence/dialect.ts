@@ -188,6 +188,7 @@ export const postgresDialect: Dialect = {
   // The planner knows little of a table made a moment ago, and takes loops over millions of rows for cheap.
   settings: { enable_nestloop: 'off', jit: 'off' },
   calls: {
+    hash: ([x]) => `hashtextextended(${x}, 0)`,
     favg: ([x]) => `avg(${x})`,
     arg_min: ([value, by]) => `(array_agg(${value} ORDER BY ${/^row\((.*)\)$/s.exec(by ?? '')?.[1] ?? by}))[1]`,
     last_value: ([value]) => `assay_last(${value?.replace(/ IGNORE NULLS$/, '')})`,
@@ -240,6 +241,7 @@ export const clickhouseDialect: Dialect = {
     max_expanded_ast_elements: 10_000_000,
   },
   calls: {
+    hash: ([x]) => `cityHash64(${x})`,
     favg: ([x]) => `(sumKahan(${x}) / nullIf(count(${x}), 0))`,
     var_pop: ([x]) => `varPopStable(${x})`,
     covar_pop: ([a, b]) => `covarPopStable(${a}, ${b})`,

@@ -2,13 +2,14 @@
 export { jointSql, type MetricRows, metricsSql, unitMetricStep, unitsSql } from './aggregate-sql.ts';
 export { clickhouseDialect, postgresDialect, spellSummary } from './dialect.ts';
 export { mapEvents } from './event-mapping.ts';
+export type { GroupTally, VariantTally } from './live-tally.ts';
+export { createLiveTally, latencyBoundsMs, unitGroups } from './live-tally.ts';
 export { assembleVariants, makeSummary } from './make-summary.ts';
 export { type ParseOutcomesOptions, parseOutcomes } from './outcome.ts';
-export type { AnalysisPlan, EpochAllocation } from './plan.ts';
+export type { AnalysisPlan, EpochAllocation, KnownEvidence } from './plan.ts';
 export type { Analytics, EvidenceLog, EvidenceLogStatus, Observer, UnitHasher } from './ports.ts';
 export type {
   Attempt,
-  Envelope,
   Json,
   LogRecord,
   MirrorRecord,
@@ -19,7 +20,6 @@ export type {
   PredictionRecord,
   Reason,
   Scalar,
-  WriterEndRecord,
 } from './record.ts';
 export { type DecodedRecord, decodeRecord, encodeRecord } from './record-codec.ts';
 export { largestValue, quoted, type SqlStep } from './sql-text.ts';

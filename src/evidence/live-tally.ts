@@ -24,8 +24,8 @@ export interface TallyKey {
   readonly analysed: boolean;
 }
 
-/** What happened to the predictions of one variant in a span of time. */
-export interface VariantTally extends TallyKey {
+/** What happened to some predictions. */
+export interface TallyCounts {
   readonly requests: number;
   /** Requests whose assigned variant's own attempt failed; a caller who hung up is no failure. */
   readonly failed: number;
@@ -39,6 +39,21 @@ export interface VariantTally extends TallyKey {
   readonly callerMs: LatencyTally;
 }
 
+/** Groups that units fall into, the same one in every process and at every time. */
+export const unitGroups = 32;
+
+/** The counts of the units of one group: groups differ by more than chance where requests of a unit are alike. */
+export interface GroupTally extends TallyCounts {
+  /** 0..`unitGroups` - 1. */
+  readonly group: number;
+}
+
+/** What happened to the predictions of one variant in a span of time. */
+export interface VariantTally extends TallyKey, TallyCounts {
+  /** The same counts by groups of units, those with something in them; a request without a unit is a unit of its own. */
+  readonly groups: readonly GroupTally[];
+}
+
 /** Adds up records as they are made; about a microsecond each. */
 export interface LiveTally {
   /** Counts a prediction or the end of a streamed one; other records are passed over. */
@@ -50,8 +65,7 @@ export interface LiveTally {
 /** Streams under way that are remembered at most; the ends of further ones are not counted. */
 const mostOpenStreams = 100_000;
 
-interface Cell {
-  readonly key: TallyKey;
+interface Counts {
   requests: number;
   failed: number;
   callerFailed: number;
@@ -59,6 +73,12 @@ interface Cell {
   aborted: number;
   readonly attemptMs: MutableLatency;
   readonly callerMs: MutableLatency;
+}
+
+interface Cell {
+  readonly key: TallyKey;
+  readonly total: Counts;
+  readonly groups: (Counts | undefined)[];
 }
 
 interface MutableLatency {
@@ -70,50 +90,56 @@ interface MutableLatency {
 /** A tally with nothing in it. */
 export function createLiveTally(): LiveTally {
   let cells = new Map<string, Cell>();
-  const streams = new Map<string, TallyKey>();
+  const streams = new Map<string, { readonly key: TallyKey; readonly group: number }>();
+  let withoutUnit = 0;
 
-  const cellOf = (key: TallyKey): Cell => {
-    const name = `${key.namespace}/${key.experiment}/${key.epoch}/${key.variant}/${key.analysed}`;
+  const groupOf = (unit: string | null): number => {
+    if (unit !== null) return Number.parseInt(unit.slice(0, 2), 16) % unitGroups || 0;
+    withoutUnit = (withoutUnit + 1) % unitGroups;
+    return withoutUnit;
+  };
+
+  /** Of the variant as a whole, and of the unit's group. */
+  const countsOf = (key: TallyKey, group: number): readonly [Counts, Counts] => {
+    const name = nameOf(key);
     let cell = cells.get(name);
     if (cell === undefined) {
-      cell = {
-        key,
-        ...{ requests: 0, failed: 0, callerFailed: 0, fallback: 0, aborted: 0 },
-        attemptMs: emptyLatency(),
-        callerMs: emptyLatency(),
-      };
+      cell = { key, total: emptyCounts(), groups: new Array<Counts | undefined>(unitGroups).fill(undefined) };
       cells.set(name, cell);
     }
-    return cell;
+    const own = cell.groups[group] ?? emptyCounts();
+    cell.groups[group] = own;
+    return [cell.total, own];
   };
 
   const addPrediction = (record: PredictionRecord): void => {
-    const { namespace, experiment, epoch, assigned: variant } = record;
+    const { namespace, experiment, epoch, assigned: variant, streaming } = record;
     const key = { namespace, experiment, epoch, variant, analysed: record.reason === 'split' };
-    const cell = cellOf(key);
-    cell.requests += 1;
-    if (record.served !== null && record.served !== variant) cell.fallback += 1;
-    if (record.streaming) {
-      // The rest is known at its end.
-      if (streams.size < mostOpenStreams) streams.set(record.predictionId, key);
-      return;
+    const group = groupOf(record.unit);
+    // The rest of a stream is known at its end.
+    if (streaming && streams.size < mostOpenStreams) streams.set(record.predictionId, { key, group });
+    for (const counts of countsOf(key, group)) {
+      counts.requests += 1;
+      if (record.served !== null && record.served !== variant) counts.fallback += 1;
+      if (streaming) continue;
+      if (record.status === null) counts.aborted += 1;
+      else if (record.served === null || record.status >= 500) counts.callerFailed += 1;
+      const own = record.attempts[0];
+      if (own?.variant === variant) addAttempt(counts, own);
+      if (record.callerMs !== null) observe(counts.callerMs, record.callerMs);
     }
-    if (record.status === null) cell.aborted += 1;
-    else if (record.served === null || record.status >= 500) cell.callerFailed += 1;
-    const own = record.attempts[0];
-    if (own?.variant === variant) addAttempt(cell, own);
-    if (record.callerMs !== null) observe(cell.callerMs, record.callerMs);
   };
 
   const addEnd = (record: PredictionEndRecord): void => {
-    const key = streams.get(record.predictionId);
-    if (key === undefined) return;
+    const stream = streams.get(record.predictionId);
+    if (stream === undefined) return;
     streams.delete(record.predictionId);
-    const cell = cellOf(key);
-    if (record.attempt.error === 'aborted') cell.aborted += 1;
-    else if (record.attempt.error !== null) cell.callerFailed += 1;
-    if (record.attempt.variant === key.variant) addAttempt(cell, record.attempt);
-    observe(cell.callerMs, record.callerMs);
+    for (const counts of countsOf(stream.key, stream.group)) {
+      if (record.attempt.error === 'aborted') counts.aborted += 1;
+      else if (record.attempt.error !== null) counts.callerFailed += 1;
+      if (record.attempt.variant === stream.key.variant) addAttempt(counts, record.attempt);
+      observe(counts.callerMs, record.callerMs);
+    }
   };
 
   return {
@@ -123,7 +149,11 @@ export function createLiveTally(): LiveTally {
       else if (record.kind === 'prediction-end' && record.row === 0) addEnd(record);
     },
     take() {
-      const taken = [...cells.values()].map(({ key, ...counts }) => ({ ...key, ...counts }));
+      const taken = [...cells.values()].map(({ key, total, groups }) => ({
+        ...key,
+        ...total,
+        groups: groups.flatMap((counts, group) => (counts === undefined ? [] : [{ group, ...counts }])),
+      }));
       cells = new Map();
       return taken;
     },
@@ -134,21 +164,38 @@ export function createLiveTally(): LiveTally {
 export function mergeTallies(tallies: Iterable<VariantTally>): readonly VariantTally[] {
   const merged = new Map<string, VariantTally>();
   for (const tally of tallies) {
-    const name = `${tally.namespace}/${tally.experiment}/${tally.epoch}/${tally.variant}/${tally.analysed}`;
+    const name = nameOf(tally);
     const before = merged.get(name);
-    merged.set(name, before === undefined ? tally : added(before, tally));
+    merged.set(
+      name,
+      before === undefined
+        ? tally
+        : { ...before, ...addedCounts(before, tally), groups: addedGroups(before.groups, tally.groups) },
+    );
   }
   return [...merged.values()];
 }
 
-function added(a: VariantTally, b: VariantTally): VariantTally {
+function nameOf({ namespace, experiment, epoch, variant, analysed }: TallyKey): string {
+  return `${namespace}/${experiment}/${epoch}/${variant}/${analysed}`;
+}
+
+function addedGroups(a: readonly GroupTally[], b: readonly GroupTally[]): readonly GroupTally[] {
+  const groups = new Map(a.map((each) => [each.group, each]));
+  for (const each of b) {
+    const before = groups.get(each.group);
+    groups.set(each.group, before === undefined ? each : { group: each.group, ...addedCounts(before, each) });
+  }
+  return [...groups.values()].sort((left, right) => left.group - right.group);
+}
+
+function addedCounts(a: TallyCounts, b: TallyCounts): TallyCounts {
   const latency = (x: LatencyTally, y: LatencyTally): LatencyTally => ({
     n: x.n + y.n,
     sumMs: x.sumMs + y.sumMs,
     within: x.within.map((count, place) => count + y.within[place]!),
   });
   return {
-    ...a,
     requests: a.requests + b.requests,
     failed: a.failed + b.failed,
     callerFailed: a.callerFailed + b.callerFailed,
@@ -159,11 +206,19 @@ function added(a: VariantTally, b: VariantTally): VariantTally {
   };
 }
 
-function addAttempt(cell: Cell, attempt: Attempt): void {
+function addAttempt(counts: Counts, attempt: Attempt): void {
   if (attempt.error === 'aborted') return;
   // A try that another one of the same variant overtook did not fail; one that was never made took no time.
-  if (attempt.error !== null && attempt.error !== 'hedged') cell.failed += 1;
-  if (attempt.error !== 'ejected' && attempt.error !== 'overloaded') observe(cell.attemptMs, attempt.latencyMs);
+  if (attempt.error !== null && attempt.error !== 'hedged') counts.failed += 1;
+  if (attempt.error !== 'ejected' && attempt.error !== 'overloaded') observe(counts.attemptMs, attempt.latencyMs);
+}
+
+function emptyCounts(): Counts {
+  return {
+    ...{ requests: 0, failed: 0, callerFailed: 0, fallback: 0, aborted: 0 },
+    attemptMs: emptyLatency(),
+    callerMs: emptyLatency(),
+  };
 }
 
 function emptyLatency(): MutableLatency {

@@ -18,6 +18,7 @@ export interface PreparedMetric {
   /** Expressions over a prediction's own fields, whose captured names need columns. */
   readonly predictionExpressions: readonly Expression[];
   readonly readsItems: boolean;
+  readonly readsAttributes: boolean;
 }
 
 /** How the rows of a metric come about. */
@@ -83,6 +84,9 @@ export function prepareMetrics(experiment: Experiment): readonly PreparedMetric[
         form.kind === 'list' ||
         sources.some(({ kind }) => kind === 'item') ||
         names.some((name) => name.startsWith('item.')),
+      readsAttributes: [...names, ...present([covariate?.expression]).flatMap(namesIn)].some((name) =>
+        name.startsWith('attribute.'),
+      ),
     };
   });
 }

@@ -17,6 +17,14 @@ export interface AnalysisPlan {
   readonly nowMs: number;
 }
 
+/** What is known of the evidence before it is asked; unknown things are taken to be there. */
+export interface KnownEvidence {
+  /** False: no stream of the namespace has ended yet. */
+  readonly hasEnds?: boolean;
+  /** Kinds of subject and type of all outcomes of the namespace, each pair once. */
+  readonly outcomes?: readonly { readonly subject: string; readonly type: string }[];
+}
+
 /** Epochs with one and the same allocation. */
 export interface Stratum {
   readonly epochs: readonly number[];

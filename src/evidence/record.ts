@@ -24,6 +24,10 @@ export type Reason =
   | 'no-unit'
   | 'promoted'
   | 'ended'
+  /** Kept out of every experiment that names its holdout. */
+  | 'held-out'
+  /** Another experiment of the layer may see the unit. */
+  | 'other-experiment'
   /** The caller's route token named the variant it had before. */
   | 'sticky'
   /** The variants write into JSON bodies, and this body is no JSON object. */

@@ -1,4 +1,6 @@
 // Everything a database must compute for one plan: derived tables in order, then a few small queries.
+
+import { namesIn } from '../expression/index.ts';
 import {
   boundStep,
   calibrationSql,
@@ -14,14 +16,28 @@ import {
   unitMetricStep,
   unitsSql,
 } from './aggregate-sql.ts';
-import { exposureStep, firstExposureStep, namesToCapture, unitKeySql } from './exposure-sql.ts';
-import { type HealthQuery, healthQueries } from './health-sql.ts';
-import { type PreparedMetric, predictionRowsSql, prepareMetrics, type RowOptions } from './metric-sql.ts';
-import { arrivalsStep, itemSteps, keptOutcomeSql, outcomeSteps, unitOutcomeStep } from './outcome-sql.ts';
-import { type AnalysisPlan, isRequestUnit } from './plan.ts';
+import {
+  type ExposureReads,
+  exposureStep,
+  firstExposureStep,
+  namesToCapture,
+  sinceStep,
+  unitNoSql,
+} from './exposure-sql.ts';
+import { type HealthQuery, healthQueries, judgedByUnit } from './health-sql.ts';
+import { covariateOf, type PreparedMetric, predictionRowsSql, prepareMetrics, type RowOptions } from './metric-sql.ts';
+import {
+  arrivalsStep,
+  itemSteps,
+  keptOutcomeSql,
+  type OutcomeReads,
+  outcomeSteps,
+  unitOutcomeStep,
+} from './outcome-sql.ts';
+import { type AnalysisPlan, isRequestUnit, type KnownEvidence } from './plan.ts';
 import { isByAge, scopeSteps, scopesSql, seriesWidthStep } from './scope-sql.ts';
 import { ageBand } from './segment.ts';
-import type { SqlStep } from './sql-text.ts';
+import { quoted, type SqlStep } from './sql-text.ts';
 import { covariateRowsSql, listRowsSql, unitRowsSql } from './unit-sql.ts';
 
 /** One row of an answer: texts, and numbers as doubles. */
@@ -58,38 +74,56 @@ export interface SummarySql {
   readonly queries: Readonly<Partial<Record<SummaryQuery, string>>>;
   /** What tells which units must be made again after new records came or time went by. */
   readonly renewal: {
-    /** Names the unit of a row `p` of `prediction`. */
-    readonly unitKey: string;
+    /** unit_no of a row `p` of `prediction`. */
+    readonly unitNo: string;
     /** Select of table `kept_outcome` from the raw outcomes given, as `o`. */
     readonly keptOutcome: (from: string) => string;
     /** Values count once this time has passed since their prediction, or since their unit's first. */
     readonly windows: readonly { readonly since: 'time_ms' | 'first_ms'; readonly windowMs: number }[];
     /** Units with a prediction, request or user in common share outcomes, so they are made again together. */
     readonly isShared: boolean;
+    /** Outcomes of a user belong to the unit of that number, whichever request it was. */
+    readonly isByUser: boolean;
     /** Predictions of other experiments count too: they say since when a unit is known. */
     readonly readsOthers: boolean;
   };
 }
 
-const exposureColumns =
-  'rid, unit_no, first_ms, time_ms, row_index, variant, served, failed, caller_failed, fallback, attempt_ms, caller_ms';
-
 /**
  * The SQL of a plan over the raw tables `prediction`, `prediction_end` and `outcome`: (a) first exposures, (b) values per
  * prediction or unit, (c) moments.
+ * @param options.known leaves out what there is nothing of. @param options.keeps tables are to be renewed later, row by row.
  * @throws AssayError `experiment-invalid` when an expression of the plan cannot be read.
  */
-export function summarySql(plan: AnalysisPlan): SummarySql {
+export function summarySql(
+  plan: AnalysisPlan,
+  { known = {}, keeps = false }: { readonly known?: KnownEvidence; readonly keeps?: boolean } = {},
+): SummarySql {
   const { experiment, nowMs } = plan;
   const metrics = prepareMetrics(experiment);
   const captured = namesToCapture(plan, metrics);
   const byAge = isByAge(plan);
   const hasItems = metrics.some(({ readsItems }) => readsItems);
-  const [keptOutcome, matched] = outcomeSteps(plan);
+  const arrivals = arrivalTables(metrics);
+  const outcomes = outcomeReads({ plan, metrics, known, hasItems, keeps });
+  const hasMatched = outcomes.named || outcomes.lastBefore !== undefined;
+  const ofPredictions = metrics.some(readsPredictionsOfUnit);
+  const reads: ExposureReads = {
+    captured,
+    fields: metrics.flatMap(({ predictionExpressions }) => predictionExpressions.flatMap(namesIn)),
+    items: hasItems,
+    rid: hasMatched || hasItems || arrivals.size > 0,
+    names: hasMatched || hasItems || metrics.some(readsFirstPrediction),
+    since: byAge || hasItems || ofPredictions,
+  };
+  const { columns, ...exposure } = exposureStep(plan, { known, reads });
+  const shown = columns.join(', ');
+  const [keptOutcome, matched] = outcomeSteps(plan, outcomes);
   const [item, itemOutcome] = itemSteps();
   const steps: SummaryStep[] = [
-    { ...exposureStep(plan, { captured, items: hasItems }), over: 'units', kept: exposureColumns },
-    { ...firstExposureStep(plan), over: 'units', kept: '*' },
+    { ...exposure, over: 'units', ...(reads.since ? {} : { kept: shown }) },
+    { ...firstExposureStep(plan, { reads, known }), over: 'units', kept: '*' },
+    ...(reads.since ? [{ ...sinceStep(), over: 'units', kept: shown } as const] : []),
     { ...keptOutcome, over: 'outcomes', kept: '*' },
     { ...matched, over: 'units', kept: '*' },
     ...(hasItems
@@ -100,8 +134,11 @@ export function summarySql(plan: AnalysisPlan): SummarySql {
       : []),
   ];
   const everyType = [...new Set(metrics.flatMap((each) => (each.form.kind === 'unit' ? each.everyType : [])))];
-  if (everyType.length > 0) steps.push({ ...unitOutcomeStep(plan, everyType), over: 'units' });
-  const arrivals = arrivalTables(metrics);
+  if (everyType.length > 0)
+    steps.push({
+      ...unitOutcomeStep(plan, { types: everyType, reads: outcomes, items: hasItems }),
+      over: 'units',
+    });
   for (const [windowMs, { table, types }] of arrivals)
     steps.push({ ...arrivalsStep(table, { windowMs, types }), over: 'units' });
   const rowsOf = (prepared: PreparedMetric): string => {
@@ -126,7 +163,7 @@ export function summarySql(plan: AnalysisPlan): SummarySql {
     scopes: scopesSql(plan),
     requests: requestsSql(byAge ? ageBand('e') : undefined),
     series: seriesSql(),
-    ...healthQueries(plan, metrics),
+    ...healthQueries(plan, { metrics, hasMatched, known }),
   };
   const plain: MetricRows[] = [];
   const capped: (MetricRows & { readonly table: string; readonly bound: string })[] = [];
@@ -146,7 +183,7 @@ export function summarySql(plan: AnalysisPlan): SummarySql {
       continue;
     }
     const isTotal = form.kind === 'unit' && form.denominator !== undefined;
-    const shape = { index, isTotal, byAge: byAge && form.kind !== 'unit' };
+    const shape = { index, isTotal, isPerUnit: form.kind === 'unit', byAge: byAge && form.kind !== 'unit' };
     if (cap === undefined) {
       plain.push({ ...shape, rows: rowsOf(prepared) });
       continue;
@@ -176,13 +213,55 @@ export function summarySql(plan: AnalysisPlan): SummarySql {
     steps,
     queries,
     renewal: {
-      unitKey: unitKeySql(plan),
-      keptOutcome: (from) => keptOutcomeSql(plan, from),
+      unitNo: unitNoSql(plan),
+      keptOutcome: (from) => keptOutcomeSql(plan, outcomes, from),
       windows: windowsOf(metrics),
       isShared: isRequestUnit(plan) || hasItems,
+      isByUser: !isRequestUnit(plan),
       readsOthers: experiment.segments.some((name) => name === 'new_unit' || name === 'first_seen'),
     },
   };
+}
+
+/** What must be known of outcomes: nothing is matched that a look at the unit's first exposure settles. */
+function outcomeReads(of: {
+  readonly plan: AnalysisPlan;
+  readonly metrics: readonly PreparedMetric[];
+  readonly known: KnownEvidence;
+  readonly hasItems: boolean;
+  readonly keeps: boolean;
+}): OutcomeReads {
+  const { plan, metrics, known, hasItems, keeps } = of;
+  const { experiment } = plan;
+  const checksServed = (experiment.outcomes ?? []).some(({ served }) => served !== undefined);
+  const settled = isRequestUnit(plan) || hasItems || checksServed ? [] : judgedByUnit(metrics);
+  const { outcomes } = known;
+  const isThere = (test: (each: { readonly subject: string; readonly type: string }) => boolean): boolean =>
+    outcomes === undefined || outcomes.some(test);
+  const named = isThere(({ subject }) => subject !== 'unit');
+  const needsLast = isThere(({ subject, type }) => subject === 'unit' && !settled.includes(type));
+  return {
+    named,
+    lastBefore: !needsLast
+      ? undefined
+      : settled.length === 0
+        ? 'TRUE'
+        : `k.type NOT IN (${settled.map(quoted).join(', ')})`,
+    attributes: hasItems || checksServed || metrics.some(({ readsAttributes }) => readsAttributes),
+    identity:
+      keeps || named || needsLast || hasItems || checksServed || metrics.some(({ lastTypes }) => lastTypes.length > 0),
+  };
+}
+
+/** True for metrics over all predictions of a unit since its first. */
+function readsPredictionsOfUnit({ form }: PreparedMetric): boolean {
+  return form.kind === 'unit' && [form.numerator, form.denominator].some((part) => part?.source.kind === 'prediction');
+}
+
+/** True where what is known of a unit before its first exposure stands in that exposure. */
+function readsFirstPrediction({ metric }: PreparedMetric): boolean {
+  const covariate = covariateOf(metric);
+  return covariate !== undefined && covariate.source.kind !== 'outcome';
 }
 
 /** By window: the outcome types that metrics of this window read. */

@@ -1,5 +1,6 @@
 // Which number does a metric make of each unit (or of each list of recommended items), and since when may it count?
 import { compileToSql, type Expression, type SqlName } from '../expression/index.ts';
+import { unitNoOf } from './exposure-sql.ts';
 import {
   covariateOf,
   isOfRequest,
@@ -68,12 +69,12 @@ function totalsSql({ source, reduce, expression, filter, span }: UnitPart, captu
     case 'outcome': {
       const readsItem = [expression, filter].some((each) => each !== undefined && mentionsItem(each));
       const from =
-        'unit_outcome u JOIN kept_outcome k ON k.okey = u.okey' +
+        'unit_outcome k' +
         (readsItem
-          ? ' LEFT JOIN item_outcome y ON y.okey = u.okey LEFT JOIN item i ON i.rid = y.rid AND i.place = y.place'
+          ? ' LEFT JOIN item_outcome y ON y.okey = k.okey LEFT JOIN item i ON i.rid = y.rid AND i.place = y.place'
           : '');
-      const where = `k.type = ${quoted(source.type)} AND ${within('u.delay_ms')}`;
-      return reducedSql({ reduce, expression, filter, resolve: outcomeResolver(), unit: 'u.unit_no', from, where });
+      const where = `k.type = ${quoted(source.type)} AND ${within('k.delay_ms')}`;
+      return reducedSql({ reduce, expression, filter, resolve: outcomeResolver(), unit: 'k.unit_no', from, where });
     }
   }
 }
@@ -135,7 +136,8 @@ export function covariateRowsSql({ metric, index }: PreparedMetric, captured: re
     const value = expression === undefined ? absent.number : compileToSql(expression, { resolve: resolver(captured) });
     return (
       `SELECT ${index} AS metric, v.unit_no, CASE WHEN abs(v.x) <= ${double(largestValue)} THEN v.x ELSE 0.0 END AS x FROM ` +
-      `(SELECT f.unit_no, ${value} AS x FROM first_exposure f JOIN exposure e ON e.rid = f.unit_no) v`
+      `(SELECT f.unit_no, ${value} AS x FROM first_exposure f JOIN exposure e ON e.unit_no = f.unit_no ` +
+      'AND e.time_ms = f.first_ms AND e.writer = f.writer AND e.sequence = f.sequence) v'
     );
   }
   const before = reducedSql({
@@ -144,7 +146,8 @@ export function covariateRowsSql({ metric, index }: PreparedMetric, captured: re
     filter,
     resolve: outcomeResolver(),
     unit: 'f.unit_no',
-    from: "first_exposure f JOIN kept_outcome k ON k.subject_id = f.unit AND k.subject_kind = 'unit'",
+    // Where requests are units, an outcome of a user still tells of that user.
+    from: `first_exposure f JOIN kept_outcome k ON k.unit_no = ${unitNoOf('f.unit')}`,
     where:
       `k.type = ${quoted(source.type)} AND k.time_ms < f.first_ms ` +
       `AND k.time_ms >= f.first_ms - ${double(metric.covariate.beforeMs)}`,

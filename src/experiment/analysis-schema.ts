@@ -1,7 +1,8 @@
 // How does the experiment file say what differences are worth, and what follows from them?
 import { z } from 'zod';
-import type { Decision, Experiment, Ramp, ValueModel } from './experiment.ts';
-import { closed, duration, integer, oneOf, text, wordName } from './schema-parts.ts';
+import type { Decision, Ramp, ValueModel } from './experiment.ts';
+import { moneySchema } from './plan-schema.ts';
+import { closed, duration, oneOf, text, wordName } from './schema-parts.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -36,8 +37,14 @@ export const valueSchema: z.ZodType<ValueModel> = closed(
         { error: 'a mapping of names to terms' },
       )
       .transform((terms) => Object.entries(terms).map(([name, term]) => ({ name, ...term }))),
+    money: moneySchema.optional().describe('What the net value is in money, a year'),
   },
-  'a mapping with unit, terms',
+  'a mapping with unit, terms, money',
+).transform(
+  ({ money, ...value }): ValueModel => ({
+    ...value,
+    ...(money === undefined ? {} : { money }),
+  }),
 );
 
 const finite = z.number({ error: 'a number' });
@@ -106,23 +113,15 @@ export const rampSchema: z.ZodType<Ramp> = closed(
     hold: duration(1)
       .default(2 * hourMs)
       .describe('Least time on each step'),
+    approval: oneOf(['none', 'required'])
+      .default('none')
+      .describe('required: somebody approves each step; none: steps are taken when guardrails and checks let them'),
   },
-  'a mapping with coverage, hold',
-).transform((value): Ramp => ({ coverage: value.coverage, holdMs: value.hold }));
-
-/** `spec.plan`: what was expected beforehand. */
-export const planSchema: z.ZodType<Experiment['plan']> = closed(
-  {
-    requestsPerDay: z
-      .number({ error: 'a number > 0' })
-      .gt(0, { error: 'a number > 0' })
-      .optional()
-      .describe('Expected traffic'),
-    units: integer(100, 1_000_000_000).optional().describe('Units of control and one candidate together to plan for'),
-  },
-  'a mapping with requestsPerDay, units',
-)
-  .default({})
-  .transform((plan): Experiment['plan'] =>
-    Object.fromEntries(Object.entries(plan).filter(([, value]) => value !== undefined)),
-  );
+  'a mapping with coverage, hold, approval',
+).transform(
+  ({ coverage, hold, approval }): Ramp => ({
+    coverage,
+    holdMs: hold,
+    ...(approval === 'none' ? {} : { approval }),
+  }),
+);

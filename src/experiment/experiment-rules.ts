@@ -28,6 +28,7 @@ export function findRuleFaults(raw: unknown): readonly Fault[] {
     ...metricFaults(sound.metrics ?? [], [...(sound.capture ?? []), ...protocolCaptures(sound)]),
     ...mappingFaults(sound.outcomes ?? []),
     ...valueFaults(sound),
+    ...planFaults(sound),
     ...criterionFaults(sound),
     ...contextFaults(sound),
   ];
@@ -128,6 +129,14 @@ function* valueFaults({ value, metrics }: SoundParts): Iterable<Fault> {
       );
   if (value.terms.length === 0)
     yield breach(['spec', 'value', 'terms'], { value: {}, rule: 'a mapping of at least one term' });
+}
+
+function* planFaults({ plan, metrics }: SoundParts): Iterable<Fault> {
+  if (plan?.expected === undefined || metrics === undefined) return;
+  const names = metrics.map((metric) => metric.name);
+  for (const name of Object.keys(plan.expected))
+    if (!names.includes(name))
+      yield faultAt(['spec', 'plan', 'expected', name], `names no metric, ${suggest(name, names)}`);
 }
 
 function* criterionFaults({ decision, metrics, value }: SoundParts): Iterable<Fault> {

@@ -1,10 +1,11 @@
 // What may stand in an experiment file: the schema of the whole, which also fills in the defaults and gives the normal form.
 // What one key means for another (the control is a variant, a criterion names a metric) stands in experiment-rules.ts.
 import { z } from 'zod';
-import { decisionSchema, planSchema, rampSchema, valueSchema } from './analysis-schema.ts';
+import { decisionSchema, rampSchema, valueSchema } from './analysis-schema.ts';
 import type { Experiment } from './experiment.ts';
 import { expressionText, metricsSchema } from './metric-schema.ts';
 import { outcomesSchema } from './outcome-schema.ts';
+import { planSchema } from './plan-schema.ts';
 import { bodyCaptureSchema, mirrorSchema, resilienceSchema } from './resilience-schema.ts';
 import { closed, labelName, oneOf, text, wordName } from './schema-parts.ts';
 import { captureSchema, routeSchema, unitSchema, variantsSchema } from './traffic-schema.ts';
@@ -17,6 +18,8 @@ export interface SpecForm
   > {
   readonly salt: string | undefined;
   readonly layer: string | undefined;
+  readonly layerShare: number | undefined;
+  readonly holdout: Experiment['holdout'] | undefined;
   readonly coverage: number | undefined;
   readonly capture: Experiment['capture'] | undefined;
   readonly mirror: Experiment['mirror'] | undefined;
@@ -44,6 +47,25 @@ export const specParts: { readonly [key in keyof SpecForm]: z.ZodType<SpecForm[k
     .describe('What is expected, in one sentence'),
   salt: text(200, 'a salt').optional().describe('Seeds the assignment; default namespace/name'),
   layer: labelName.optional().describe('Group of mutually exclusive experiments'),
+  layerShare: z
+    .number({ error: 'a number in (0, 1]' })
+    .gt(0, { error: 'a number in (0, 1]' })
+    .max(1, { error: 'a number in (0, 1]' })
+    .optional()
+    .describe('Share of the units of the layer that this experiment may see; default 1'),
+  holdout: closed(
+    {
+      name: labelName.describe('Experiments that name the same holdout keep the same units out'),
+      share: z
+        .number({ error: 'a number in (0, 1)' })
+        .gt(0, { error: 'a number in (0, 1)' })
+        .lt(1, { error: 'a number in (0, 1)' })
+        .describe('Share of units kept out'),
+    },
+    'a mapping with name, share',
+  )
+    .optional()
+    .describe('Units that no experiment sees which names it'),
   route: routeSchema,
   unit: unitSchema,
   control: z.string({ error: 'the name of one variant' }).describe('Name of the control variant'),

@@ -37,7 +37,10 @@ export type Protocol = 'oip' | 'json' | 'mlflow' | 'tensorflow' | 'openai';
 export type SecretSource = { readonly env: string } | { readonly file: string };
 
 export interface UpstreamSpec {
-  /** http or https, may carry a base path; no credentials, no query. */
+  /**
+   * http or https, may carry a base path; no credentials, no query. In a file also `models:/NAME@ALIAS` or
+   * `models:/NAME/VERSION`, which is resolved to an address before the experiment is taken over.
+   */
   readonly url: string;
   readonly protocol: Protocol;
   /** Address of the same model server for gRPC calls (`oip` only), http or https without path. */
@@ -52,6 +55,20 @@ export interface UpstreamSpec {
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string };
   /** Price of tokens (`openai`), in `currency` per `per` tokens. */
   readonly price?: { readonly input: number; readonly output: number; readonly per: number; readonly currency: string };
+  /** Where a registered model is served: a URL in which `{name}` and `{version}` stand for those of the model. */
+  readonly servedAt?: string;
+  /** Which version of a registered model this is; set when `models:/...` was resolved. */
+  readonly registered?: RegisteredUpstream;
+}
+
+/** A version of a registered model, as it was when its reference was resolved. */
+export interface RegisteredUpstream {
+  readonly name: string;
+  readonly version: string;
+  /** The alias it was found by; absent where the file names a version. */
+  readonly alias?: string;
+  /** The upstream as the file has it. */
+  readonly given: UpstreamSpec;
 }
 
 /** What a variant writes into each request, so that one service can be told which model to use. */
@@ -133,6 +150,34 @@ export interface ValueModel {
   /** What the net value is counted in, for example `points`. */
   readonly unit: string;
   readonly terms: readonly ValueTerm[];
+  readonly money?: MoneyModel;
+}
+
+/** A number, or the range it lies in: triangular from low to high with its peak at likely. */
+export type Guess = number | { readonly low: number; readonly likely: number; readonly high: number };
+
+/** What may go wrong in a year, and what it would cost; each risk comes true at most once a year, on its own. */
+export interface Risk {
+  readonly name: string;
+  /** 0..1 a year. */
+  readonly probability: Guess;
+  /** In the money model's currency. */
+  readonly loss: Guess;
+  /** As likely a gain as a loss of this size. */
+  readonly twoSided?: boolean;
+}
+
+/** What the net value is in money, a year. */
+export interface MoneyModel {
+  /** ISO 4217, such as `USD`. */
+  readonly currency: string;
+  /** Currency a year for one unit of net value. */
+  readonly worth: Guess;
+  /** What the net value is a share of, such as `revenue`; terms counted in something else are a finding. */
+  readonly base?: string;
+  /** What running the candidate costs more than running the control, a year. */
+  readonly infrastructure?: Guess;
+  readonly risks: readonly Risk[];
 }
 
 export interface Decision {
@@ -158,6 +203,30 @@ export interface Ramp {
   /** Rising shares in (0, 1]; the last may be below 1. */
   readonly coverage: readonly number[];
   readonly holdMs: number;
+  /** `required`: each step is proposed, and taken when somebody approves; absent: steps are taken by themselves. */
+  readonly approval?: 'required';
+}
+
+/** What is expected of one metric beforehand. */
+export interface Expectation {
+  /** Level of the control. */
+  readonly control?: number;
+  /** Candidate - control. */
+  readonly difference?: number;
+  /** Standard deviation from unit to unit; a rate has its own. */
+  readonly sd?: number;
+}
+
+/** What was expected and intended beforehand. */
+export interface Plan {
+  readonly requestsPerDay?: number;
+  /** Default 1. */
+  readonly requestsPerUnit?: number;
+  readonly units?: number;
+  /** Chance of a decision that is wanted where the expected differences are true, in (0, 1); absent: 0.8. */
+  readonly power?: number;
+  /** By metric name. */
+  readonly expected?: { readonly [metric: string]: Expectation };
 }
 
 /** One experiment: what is wanted. What is (state, coverage, allocation) lives in the control log only. */
@@ -170,6 +239,10 @@ export interface Experiment {
   readonly salt: string;
   /** Group of mutually exclusive experiments; absent for none. */
   readonly layer?: string;
+  /** Share of the layer's units this experiment may see, in (0, 1]; absent: all that is left to it, which must be all. */
+  readonly layerShare?: number;
+  /** Units kept out: the same ones for every experiment of the namespace that names it. */
+  readonly holdout?: { readonly name: string; readonly share: number };
   readonly route: Route;
   readonly unit: UnitRule;
   /** Name of the control variant. */
@@ -188,7 +261,7 @@ export interface Experiment {
   readonly decision: Decision;
   readonly ramp?: Ramp;
   /** `units`: planned units of control and one candidate together; sequences are tightest there, group-sequential plans end there. */
-  readonly plan: { readonly requestsPerDay?: number; readonly units?: number };
+  readonly plan: Plan;
   /** Names of captured context, or of `builtInSegments`, by which the report is split. */
   readonly segments: readonly string[];
   /** Expressions over the record; predictions for which one is true are left out of the analysis. */

@@ -8,6 +8,7 @@ export {
   type Mirror,
   type Protocol,
   type Ramp,
+  type RegisteredUpstream,
   type RequestEdits,
   type Resilience,
   type Route,
@@ -30,6 +31,7 @@ export {
   transitionsFrom,
 } from './lifecycle.ts';
 export { type CapRule, countedSource, isPerUnit, type Metric, type RowSource, rowSourceOf } from './metric.ts';
+export { type ModelReference, parseModelReference } from './model-reference.ts';
 export type { OutcomeMapping } from './outcome-mapping.ts';
 export { type ParseExperimentOptions, parseExperimentFile, parseExperimentFiles } from './parse-experiment.ts';
 export { parseRoutingSnapshot } from './parse-routing.ts';

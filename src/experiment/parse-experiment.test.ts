@@ -268,17 +268,17 @@ describe('a bad file', () => {
     [
       'credentials in a url',
       small().replace('http://127.0.0.1:1', 'http://me:secret@127.0.0.1:1'),
-      'spec.variants[0].upstream.url is "http://me:secret@127.0.0.1:1", must be an http or https URL without credentials, query or fragment',
+      'spec.variants[0].upstream.url is "http://me:secret@127.0.0.1:1", must be an http or https URL without credentials, query or fragment, or a registered model: models:/NAME@ALIAS or models:/NAME/VERSION',
     ],
     [
       'a query in a url',
       small().replace('http://127.0.0.1:1', 'http://127.0.0.1:1/?token=1'),
-      'spec.variants[0].upstream.url is "http://127.0.0.1:1/?token=1", must be an http or https URL without credentials, query or fragment',
+      'spec.variants[0].upstream.url is "http://127.0.0.1:1/?token=1", must be an http or https URL without credentials, query or fragment, or a registered model: models:/NAME@ALIAS or models:/NAME/VERSION',
     ],
     [
       'another scheme',
       small().replace('http://127.0.0.1:1', 'grpc://127.0.0.1:1'),
-      'spec.variants[0].upstream.url is "grpc://127.0.0.1:1", must be an http or https URL without credentials, query or fragment',
+      'spec.variants[0].upstream.url is "grpc://127.0.0.1:1", must be an http or https URL without credentials, query or fragment, or a registered model: models:/NAME@ALIAS or models:/NAME/VERSION',
     ],
     [
       'oip without a model',
@@ -513,7 +513,7 @@ describe('a bad file', () => {
     const text =
       'apiVersion: mlops.seldon.io/v1alpha1\nkind: Experiment\nmetadata: {name: x}\nspec: {candidates: []}\n';
     expect(faultsOf(text)).toEqual([
-      'apiVersion is "mlops.seldon.io/v1alpha1", must be "assay.dev/v1alpha1": Seldon Core experiments cannot be read yet',
+      'apiVersion is "mlops.seldon.io/v1alpha1", must be "assay.dev/v1alpha1": take a Seldon Core experiment over with `assay import seldon`',
     ]);
   });
 

@@ -136,7 +136,7 @@ function readDocument(document: Document.Parsed): {
       faults: [
         breach(['apiVersion'], {
           value: 'mlops.seldon.io/v1alpha1',
-          rule: '"assay.dev/v1alpha1": Seldon Core experiments cannot be read yet',
+          rule: '"assay.dev/v1alpha1": take a Seldon Core experiment over with `assay import seldon`',
         }),
       ],
     };
@@ -162,7 +162,21 @@ function dropRepeats(faults: readonly Fault[]): readonly Fault[] {
 }
 
 function toExperiment({ metadata, spec }: DocumentForm): Experiment {
-  const { salt, layer, value, ramp, coverage, capture, mirror, resilience, bodyCapture, metrics, ...others } = spec;
+  const {
+    salt,
+    layer,
+    layerShare,
+    holdout,
+    value,
+    ramp,
+    coverage,
+    capture,
+    mirror,
+    resilience,
+    bodyCapture,
+    metrics,
+    ...others
+  } = spec;
   const { outcomes, sensitivity, ...rest } = others;
   return {
     apiVersion: 'assay.dev/v1alpha1',
@@ -174,6 +188,8 @@ function toExperiment({ metadata, spec }: DocumentForm): Experiment {
     capture: capture ?? [],
     metrics: metrics ?? [],
     ...(layer === undefined ? {} : { layer }),
+    ...(layerShare === undefined ? {} : { layerShare }),
+    ...(holdout === undefined ? {} : { holdout }),
     ...(mirror === undefined ? {} : { mirror }),
     ...(resilience === undefined ? {} : { resilience }),
     ...(bodyCapture === undefined ? {} : { bodyCapture }),

@@ -82,6 +82,15 @@ const experimentSchema = z
     revision: count,
     salt: word,
     layer: z.string().nullable(),
+    gates: z
+      .array(
+        z.object({
+          kind: z.enum(['layer', 'holdout']),
+          salt: word,
+          ranges: z.array(z.object({ from: count, to: count })),
+        }),
+      )
+      .exactOptional(),
     route: z.discriminatedUnion('kind', [
       z.object({ kind: z.literal('model'), model: word }),
       z.object({ kind: z.literal('path'), path: word }),

@@ -1,4 +1,6 @@
 // Who answers which request right now? The routing snapshot, made from specification and state, and read back from a cached copy.
+
+import { bucketCount, type UnitGate } from '../assignment/index.ts';
 import type { Experiment, Route } from './experiment.ts';
 import { type ExperimentStateName, hasEnded } from './lifecycle.ts';
 import type { Allocation, AllocationRange, RoutedExperiment, RoutingSnapshot } from './routing.ts';
@@ -13,6 +15,8 @@ export interface RoutableExperiment {
   readonly coverage: number;
   readonly epoch: number;
   readonly allocation: Allocation;
+  /** Buckets of the layer that are this experiment's; absent or empty where it has none. */
+  readonly slot?: UnitGate['ranges'];
   /** When the present epoch began, epoch milliseconds. */
   readonly sinceMs: number;
 }
@@ -77,7 +81,14 @@ function rankOf(state: ExperimentStateName): number {
   return state === 'draft' ? 0 : 2;
 }
 
-function routeExperiment({ experiment, revision, coverage, epoch, allocation }: RoutableExperiment): RoutedExperiment {
+function routeExperiment({
+  experiment,
+  revision,
+  coverage,
+  epoch,
+  allocation,
+  slot,
+}: RoutableExperiment): RoutedExperiment {
   const { namespace, name, salt, layer = null, route, unit, control, variants, capture } = experiment;
   const { mirror, resilience, bodyCapture } = experiment;
   return {
@@ -86,6 +97,7 @@ function routeExperiment({ experiment, revision, coverage, epoch, allocation }: 
     revision,
     salt,
     layer,
+    ...gatesOf(experiment, slot),
     route,
     unit,
     coverage,
@@ -98,4 +110,18 @@ function routeExperiment({ experiment, revision, coverage, epoch, allocation }: 
     ...(resilience === undefined ? {} : { resilience }),
     ...(bodyCapture === undefined ? {} : { bodyCapture }),
   };
+}
+
+function gatesOf(
+  { namespace, layer, holdout }: Experiment,
+  slot: UnitGate['ranges'] = [],
+): { readonly gates?: readonly UnitGate[] } {
+  const gates: UnitGate[] = [];
+  if (holdout !== undefined) {
+    const from = Math.round(holdout.share * bucketCount);
+    gates.push({ kind: 'holdout', salt: `${namespace}/${holdout.name}`, ranges: [{ from, to: bucketCount }] });
+  }
+  if (layer !== undefined && slot.length > 0)
+    gates.push({ kind: 'layer', salt: `${namespace}/${layer}`, ranges: slot });
+  return gates.length === 0 ? {} : { gates };
 }

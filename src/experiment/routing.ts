@@ -1,4 +1,5 @@
 // The routing snapshot: the one immutable document that gateways, SDKs and one day other proxies consume.
+import type { UnitGate } from '../assignment/index.ts';
 import type { BodyCapture, Capture, Mirror, Resilience, Route, UnitRule, Variant } from './experiment.ts';
 
 /** Half-open interval [from, to) of the 2^32 split buckets. */
@@ -24,6 +25,8 @@ export interface RoutedExperiment {
   readonly salt: string;
   /** Mutually exclusive group; null for none. */
   readonly layer: string | null;
+  /** Hashes of their own that a unit must pass to take part: layer and holdout; absent where there is none. */
+  readonly gates?: readonly UnitGate[];
   readonly route: Route;
   readonly unit: UnitRule;
   /** Share of units that take part, 0..1, in steps of 2^-32. */

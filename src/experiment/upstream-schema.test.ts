@@ -56,6 +56,26 @@ describe('an upstream', () => {
     expect(candidateOf(upstream(`url: "http://b", ${keys}`)).upstream.protocol).toBe(protocol);
   });
 
+  test.each([
+    ['models:/wine@champion', ''],
+    ['models:/wine-quality/3', ''],
+    ['models:/wine@champion', ', servedAt: "http://{name}-{version}.svc:5001/"'],
+  ])('may be the registered model %s, whose server speaks mlflow', (url, more) => {
+    const spec = candidateOf(upstream(`url: "${url}"${more}`)).upstream;
+    expect(spec).toMatchObject({ url, protocol: 'mlflow' });
+    expect(spec.servedAt).toBe(more === '' ? undefined : 'http://{name}-{version}.svc:5001');
+  });
+
+  test.each([
+    ['url: "models:/wine"', 'url is "models:/wine", must be an http or https URL'],
+    ['url: "models:/wine/latest"', 'or a registered model: models:/NAME@ALIAS or models:/NAME/VERSION'],
+    ['url: "models:/wine@a", servedAt: "http://{host}:1"', 'in which {name} and {version} may stand'],
+    ['url: "http://b", servedAt: "http://c"', 'absent unless the url begins with models:'],
+    ['url: "models:/wine@a", grpcUrl: "models:/wine@a"', 'such as http://127.0.0.1:8001'],
+  ])('with {%s} is refused', (keys, text) => {
+    expect(faultOf(upstream(keys))).toContain(text);
+  });
+
   test('a price is per million tokens in dollars unless it says otherwise', () => {
     const priced = (price: string) =>
       candidateOf(upstream(`url: "http://b", protocol: openai, price: {${price}}`)).upstream.price;

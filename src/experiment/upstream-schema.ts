@@ -1,26 +1,42 @@
 // How does the experiment file say where a model is and how it is asked: address, protocol, secrets, certificates, edits of the request?
 import { z } from 'zod';
 import type { RequestEdits, SecretSource, UpstreamSpec } from './experiment.ts';
+import { parseModelReference } from './model-reference.ts';
 import { closed, exactlyOneOf, headerName, oneOf, onlyKey, patterned, text } from './schema-parts.ts';
 
-const urlRule = 'an http or https URL without credentials, query or fragment';
+function isAddress(written: string): boolean {
+  if (!/^https?:\/\/[^\s\\]+$/i.test(written) || !URL.canParse(written)) return false;
+  const url = new URL(written);
+  return url.username === '' && url.password === '' && !/[?#@]/.test(written);
+}
+const withoutSlash = (written: string): string => written.replace(/\/+$/, '');
+
+const urlRule =
+  'an http or https URL without credentials, query or fragment, or a registered model: models:/NAME@ALIAS or models:/NAME/VERSION';
 const upstreamUrl = z
   .string({ error: urlRule })
   .max(2000, { error: urlRule })
+  .refine((written) => isAddress(written) || parseModelReference(written) !== undefined, { error: urlRule })
+  .transform(withoutSlash);
+
+const servedAtRule = 'an http or https URL in which {name} and {version} may stand';
+const servedAtUrl = z
+  .string({ error: servedAtRule })
+  .max(2000, { error: servedAtRule })
   .refine(
     (written) => {
-      if (!/^https?:\/\/[^\s\\]+$/i.test(written) || !URL.canParse(written)) return false;
-      const url = new URL(written);
-      return url.username === '' && url.password === '' && !/[?#@]/.test(written);
+      const example = written.replaceAll('{name}', 'n').replaceAll('{version}', '1');
+      return isAddress(example) && !/[{}]/.test(example);
     },
-    { error: urlRule },
+    { error: servedAtRule },
   )
-  .transform((written) => written.replace(/\/+$/, ''));
+  .transform(withoutSlash);
 
 const grpcRule = 'an http or https URL without path, such as http://127.0.0.1:8001';
-const grpcUrl = upstreamUrl.refine((written) => URL.canParse(written) && new URL(written).pathname === '/', {
-  error: grpcRule,
-});
+const grpcUrl = z
+  .string({ error: grpcRule })
+  .refine((written) => isAddress(written) && new URL(written).pathname === '/', { error: grpcRule })
+  .transform(withoutSlash);
 
 /** Fields whose value the gateway makes itself; `x-assay-*` comes on top. */
 const gatewayHeaders: ReadonlySet<string> = new Set([
@@ -111,7 +127,14 @@ const priceSchema: z.ZodType<NonNullable<UpstreamSpec['price']>> = closed(
 );
 
 const upstreamShape = {
-  url: upstreamUrl.describe('Base address of the model server'),
+  url: upstreamUrl.describe(
+    'Base address of the model server, or a registered model: models:/NAME@ALIAS, models:/NAME/VERSION',
+  ),
+  servedAt: servedAtUrl
+    .optional()
+    .describe(
+      'Where a registered model is served; {name} and {version} are put in. Without it the version says so itself',
+    ),
   protocol: oneOf(['oip', 'json', 'mlflow', 'tensorflow', 'openai'])
     .optional()
     .describe(
@@ -141,15 +164,17 @@ export const upstreamSchema: z.ZodType<UpstreamSpec> = closed(
   upstreamShape,
   `a mapping with ${Object.keys(upstreamShape).join(', ')}`,
 ).transform((value, context): UpstreamSpec => {
-  const protocol = value.protocol ?? (value.model === undefined ? 'json' : 'oip');
+  const isRegistered = value.url.startsWith('models:');
+  const protocol = value.protocol ?? (value.model === undefined ? (isRegistered ? 'mlflow' : 'json') : 'oip');
   const issue = (key: string, message: string): void => context.addIssue({ code: 'custom', path: [key], message });
   if ((protocol === 'oip' || protocol === 'tensorflow') && value.model === undefined)
     issue('model', `the model name at the upstream, because protocol is ${protocol}`);
   for (const [key, protocols] of Object.entries(protocolsOf) as [keyof typeof protocolsOf, readonly string[]][])
     if (value[key] !== undefined && !protocols.includes(protocol))
       issue(key, `absent unless protocol is ${protocols.join(' or ')}`);
+  if (value.servedAt !== undefined && !isRegistered) issue('servedAt', 'absent unless the url begins with models:');
   const isEncrypted = [value.url, value.grpcUrl].some((url) => url !== undefined && /^https:/i.test(url));
-  if (value.tls !== undefined && !isEncrypted) issue('tls', 'absent unless the url begins with https');
+  if (value.tls !== undefined && !isEncrypted && !isRegistered) issue('tls', 'absent unless the url begins with https');
   return {
     url: value.url,
     protocol,
@@ -159,6 +184,7 @@ export const upstreamSchema: z.ZodType<UpstreamSpec> = closed(
     ...(value.headersFrom === undefined ? {} : { headersFrom: value.headersFrom }),
     ...(value.tls === undefined ? {} : { tls: value.tls }),
     ...(value.price === undefined ? {} : { price: value.price }),
+    ...(value.servedAt === undefined ? {} : { servedAt: value.servedAt }),
   };
 });
 

@@ -11,7 +11,8 @@ import { grpcKind } from './grpc-message.ts';
 import { createJsonBody } from './json-body.ts';
 import type { Mirrors } from './mirror.ts';
 import { metadataAsAsked } from './oip-server.ts';
-import { type Exchanged, predictionEndRecords, predictionRecords } from './prediction-record.ts';
+import type { PredictionTrace } from './ports.ts';
+import { type Exchanged, endedPrediction, predictionEndRecords, predictionRecords } from './prediction-record.ts';
 import type { Recorder } from './recorder.ts';
 import { isJsonType } from './reply-check.ts';
 import { ReplyStream } from './reply-stream.ts';
@@ -54,6 +55,8 @@ export interface ExchangeRequest {
     readonly request: CaptureSource;
     /** Null for predictions whose bodies are not kept. */
     readonly bodies: BodyKeeper | null;
+    /** Null for predictions that nobody follows. */
+    readonly trace: PredictionTrace | null;
   } | null;
 }
 
@@ -305,6 +308,7 @@ class Exchange implements LegListener {
       const counter = phase() === 'cutting' ? 'drain_cut' : 'caller_aborted';
       observer.count(counter, { experiment: prediction.admission.experiment.routed.name });
     }
+    if (prediction.trace !== null) this.#endTrace(prediction.trace, wentAway);
     if (isComplete && answer !== null) this.#keepBodies(answer);
     if (this.#isRecorded && this.#stream === null) return;
     const timeMs = now();
@@ -320,6 +324,12 @@ class Exchange implements LegListener {
     if (wentAway) this.#status = null;
     const exchanged = this.#exchanged(timeMs - this.#request.arrivedMs);
     recorder.add(() => predictionRecords(exchanged, observer));
+  }
+
+  #endTrace(trace: PredictionTrace, wentAway: boolean): void {
+    const { req, asked, variant, arrivedMs } = this.#request;
+    const exchanged = this.#exchanged(this.#desk.now() - arrivedMs);
+    trace.end(endedPrediction(exchanged, { method: req.method, path: asked.path, variant, wentAway }));
   }
 
   #exchanged(callerMs: number | null): Exchanged {

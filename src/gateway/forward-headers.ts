@@ -63,6 +63,7 @@ type HeaderRule =
   | 'host'
   | 'connection'
   | 'request-id'
+  | 'trace'
   | 'forwarded'
   | 'forwarded-for'
   | 'forwarded-proto'
@@ -72,6 +73,7 @@ const rules: Readonly<Record<string, HeaderRule>> = {
   host: 'host',
   connection: 'connection',
   'x-request-id': 'request-id',
+  traceparent: 'trace',
   forwarded: 'forwarded',
   'x-real-ip': 'forwarded',
   'x-forwarded-for': 'forwarded-for',
@@ -130,6 +132,8 @@ export interface ForwardedRequest {
   readonly isTrusted: boolean;
   /** False for requests that met no experiment: their `x-assay-*` headers are not ours. */
   readonly isMatched: boolean;
+  /** W3C trace context that takes the place of the caller's; null or absent lets that one pass. */
+  readonly traceparent?: string | null;
   /** Null for requests that are no predictions. */
   readonly prediction: {
     readonly experiment: string;
@@ -145,6 +149,7 @@ export interface ForwardedRequest {
  */
 export function requestHeaders(headers: RawHeaders, forwarded: ForwardedRequest): string[] {
   const { remoteAddress, isTrusted, isMatched, prediction } = forwarded;
+  const traceparent = forwarded.traceparent ?? null;
   const passed: string[] = [];
   let named: Set<string> | null = null;
   let forwardedFor = '';
@@ -163,6 +168,8 @@ export function requestHeaders(headers: RawHeaders, forwarded: ForwardedRequest)
         if (isMatched) continue;
       } else if (rule === 'request-id') {
         if (prediction !== null) continue;
+      } else if (rule === 'trace') {
+        if (traceparent !== null) continue;
       } else {
         if (!isTrusted) continue;
         if (rule === 'forwarded-for') {
@@ -179,6 +186,7 @@ export function requestHeaders(headers: RawHeaders, forwarded: ForwardedRequest)
   sent.push('x-forwarded-for', forwardedFor === '' ? remoteAddress : `${forwardedFor}, ${remoteAddress}`);
   if (!hasProto) sent.push('x-forwarded-proto', forwarded.proto);
   if (!hasForwardedHost && host !== '') sent.push('x-forwarded-host', host);
+  if (traceparent !== null) sent.push('traceparent', traceparent);
   if (prediction !== null) {
     const { experiment, predictionId, requestId } = prediction;
     sent.push('x-request-id', requestId, 'x-assay-experiment', experiment, 'x-assay-prediction-id', predictionId);

@@ -14,7 +14,7 @@ import { createJsonBody } from './json-body.ts';
 import { createMirrors } from './mirror.ts';
 import { answerForServer, type OwnAnswer } from './oip-server.ts';
 import { createOpenAiCalls, isOpenAiPath, openAiModel } from './openai-request.ts';
-import type { BodyStore, RoutingSource, Upstream } from './ports.ts';
+import type { BodyStore, PredictionTracer, RoutingSource, Upstream } from './ports.ts';
 import { createRecorder } from './recorder.ts';
 import { parseTarget } from './request-target.ts';
 import { createTableBuilder, isPrediction, type PreparedExperiment, type RoutingTable } from './routing-table.ts';
@@ -64,6 +64,8 @@ export interface GatewayOptions {
   readonly trustedProxies?: readonly string[];
   /** Where bodies go that an experiment's `bodyCapture` samples; without it none are kept. */
   readonly bodies?: BodyStore;
+  /** Follows predictions; without it nobody does. */
+  readonly tracer?: PredictionTracer;
   /** How long `drain` waits for requests in flight before it cuts their connections, milliseconds; default 30,000. */
   readonly drainMs?: number;
 }
@@ -279,6 +281,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         return;
       }
     }
+    const trace = options.tracer?.begin(raw, arrivedMs) ?? null;
     idCount += 1;
     const predictionId = `${idPrefix}-${idCount.toString(36)}`;
     const given = headerOf(raw, 'x-request-id');
@@ -295,10 +298,11 @@ export function createGateway(options: GatewayOptions): Gateway {
       proto,
       isTrusted,
       isMatched: true,
+      traceparent: trace === null ? null : trace.traceparent,
       prediction: { experiment: experiment.routed.name, predictionId, requestId },
     });
     const bodies = bodySampler?.sample(experiment) ?? null;
-    const prediction = { admission, predictionId, requestId, request, bodies };
+    const prediction = { admission, predictionId, requestId, request, bodies, trace };
     const variant = admission.assigned;
     runExchange(desk, { req, res, arrivedMs, deadlineMs, asked, headers, body, variant, prediction });
   };

@@ -22,7 +22,10 @@ export { parseJsonPath } from './json-path.ts';
 export { createNodeFront } from './node-front.ts';
 export type {
   BodyStore,
+  EndedPrediction,
   KeptExchange,
+  PredictionTrace,
+  PredictionTracer,
   RoutingSource,
   Upstream,
   UpstreamAttempt,

@@ -1,5 +1,6 @@
 // What the data plane needs from the outside: the routing document, connections to variants.
-import type { RoutingSnapshot, Variant } from '../experiment/index.ts';
+import type { Attempt, Json, Reason } from '../evidence/index.ts';
+import type { Protocol, RoutingSnapshot, Variant } from '../experiment/index.ts';
 
 /** Where the current routing snapshot comes from. */
 export interface RoutingSource {
@@ -92,4 +93,45 @@ export interface BodyStore {
   add(exchange: KeptExchange, retentionMs: number): void;
   /** Writes what it has taken. */
   close(): Promise<void>;
+}
+
+/** What is known of a prediction when its reply has ended. */
+export interface EndedPrediction {
+  readonly namespace: string;
+  readonly experiment: string;
+  readonly revision: number;
+  readonly assigned: string;
+  /** Null when no variant answered. */
+  readonly served: string | null;
+  readonly reason: Reason;
+  readonly predictionId: string;
+  readonly method: string;
+  readonly path: string;
+  /** Epoch milliseconds. */
+  readonly arrivedMs: number;
+  /** Milliseconds. */
+  readonly callerMs: number;
+  /** Null when the caller went away first. */
+  readonly status: number | null;
+  readonly attempts: readonly Attempt[];
+  /** What the variant that was asked first speaks. */
+  readonly protocol: Protocol;
+  /** The model it was asked for; undefined where the variant names none. */
+  readonly model: string | undefined;
+  /** What the protocol tells of the reply, such as tokens; null for nothing. */
+  readonly figures: (() => { readonly [name: string]: Json }) | null;
+}
+
+/** One prediction that is followed. */
+export interface PredictionTrace {
+  /** Value of the header `traceparent` for the model server; null lets the caller's pass. */
+  readonly traceparent: string | null;
+  /** Called once, after the reply; never throws. */
+  end(prediction: EndedPrediction): void;
+}
+
+/** Follows predictions through other systems. Implementation: adapters/otlp-traces.ts. */
+export interface PredictionTracer {
+  /** Null for a prediction that nobody follows. Never throws. @param headers raw name, value, name, value. */
+  begin(headers: readonly string[], arrivedMs: number): PredictionTrace | null;
 }

@@ -1,8 +1,10 @@
 // How does one exchange stand in the log? Builds record v1 from what the gateway saw, off the hot path.
 import type { Attempt, Json, NewRecord, Observer, PredictionEndRecord, PredictionRecord } from '../evidence/index.ts';
+import type { Variant } from '../experiment/index.ts';
 import type { Admission } from './admission.ts';
 import { type Batch, findBatch, maxBatchRows } from './batch-rows.ts';
 import type { CapturedReply, CaptureSource } from './capture.ts';
+import type { EndedPrediction } from './ports.ts';
 
 /** What an exchange knows when it is written down. */
 export interface Exchanged {
@@ -22,6 +24,34 @@ export interface Exchanged {
   readonly streaming: boolean;
   /** What the protocol itself tells of the reply, such as tokens; null for nothing. Declared captures of the same name win. */
   readonly figures: (() => { readonly [name: string]: Json }) | null;
+}
+
+/** What whoever follows the prediction is told at its end. @param request `variant` is the one that was asked first. */
+export function endedPrediction(
+  exchanged: Exchanged,
+  request: Pick<EndedPrediction, 'method' | 'path'> & { readonly variant: Variant; readonly wentAway: boolean },
+): EndedPrediction {
+  const { admission, predictionId, arrivedMs, served, status, attempts, figures } = exchanged;
+  const { namespace, name, revision } = admission.experiment.routed;
+  const { protocol, model } = request.variant.upstream;
+  return {
+    namespace,
+    experiment: name,
+    revision,
+    assigned: admission.assigned.name,
+    served,
+    reason: admission.reason,
+    predictionId,
+    method: request.method,
+    path: request.path,
+    arrivedMs,
+    callerMs: exchanged.callerMs ?? 0,
+    status: request.wentAway ? null : status,
+    attempts,
+    protocol,
+    model,
+    figures,
+  };
 }
 
 const nothing: CapturedReply = { prediction: null, captured: {} };

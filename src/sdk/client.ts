@@ -1,6 +1,7 @@
 // How a program administers experiments, reports outcomes and reads verdicts over the HTTP API. Runs in browsers too.
 import {
   type ActionRequest,
+  type AuditAnswer,
   type EventsAnswer,
   type ExperimentAction,
   type ExperimentAnswer,
@@ -9,7 +10,7 @@ import {
   type OutcomesAnswer,
   paths,
 } from '../api/index.ts';
-import type { Report, Verdict } from '../decision/index.ts';
+import type { Portfolio, Report, Verdict } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
 import type { RoutingSnapshot } from '../experiment/index.ts';
 
@@ -29,6 +30,16 @@ export interface OutcomeInput {
   /** The unit id as callers send it; it is hashed before it is stored. */
   readonly unit?: string;
   readonly attributes?: Readonly<Record<string, unknown>>;
+}
+
+/** A remark about a time or a span of time: a launch, an outage. */
+export interface AnnotationInput {
+  readonly text: string;
+  readonly author?: string;
+  /** ISO 8601 or epoch milliseconds; default now. */
+  readonly at?: string | number;
+  /** End of a span of time. */
+  readonly until?: string | number;
 }
 
 /** Options of `createClient`. */
@@ -58,7 +69,15 @@ export interface Client {
   report(name: string): Promise<Report>;
   verdict(name: string): Promise<Verdict>;
   history(name: string): Promise<readonly unknown[]>;
+  /** Every change and whether the chain of the control log holds; `recompute` makes kept verdicts once more. */
+  audit(name: string, recompute?: 'summaries' | 'records'): Promise<AuditAnswer>;
+  /** Takes the step that the decision loop has proposed. */
+  approve(name: string, request: { author: string; reason: string }): Promise<ExperimentAnswer>;
+  /** Remarks on a time, by default now. */
+  annotate(name: string, annotation: AnnotationInput): Promise<unknown>;
   explain(name: string, unit: string): Promise<ExplainAnswer>;
+  /** All experiments of the namespace: win rate, effects freed from luck, their sum. */
+  portfolio(options?: { readonly costPerTest?: number }): Promise<Portfolio>;
   routing(): Promise<RoutingSnapshot>;
   status(): Promise<Readonly<Record<string, unknown>>>;
   /**
@@ -142,7 +161,18 @@ export function createClient(options: ClientOptions): Client {
     report: (name) => call('GET', paths.report(name)),
     verdict: (name) => call('GET', paths.verdict(name)),
     history: (name) => call('GET', paths.history(name)),
+    audit: (name, recompute) =>
+      call('GET', paths.audit(name), undefined, recompute === undefined ? {} : { query: { recompute } }),
+    approve: (name, request) => call('POST', paths.approve(name), request),
+    annotate: (name, annotation) => call('POST', paths.annotations(name), annotation),
     explain: (name, unit) => call('GET', paths.explain(name), undefined, { query: { unit } }),
+    portfolio: ({ costPerTest } = {}) =>
+      call(
+        'GET',
+        paths.portfolio,
+        undefined,
+        costPerTest === undefined ? {} : { query: { costPerTest: String(costPerTest) } },
+      ),
     routing: () => call('GET', paths.routing),
     status: () => call('GET', paths.status),
     reportOutcomes: async (outcomes) => {

@@ -2,7 +2,15 @@
 import { watchExperiments } from '../adapters/experiment-folder.ts';
 import { openFileControlLog } from '../adapters/file-control-log.ts';
 import type { EventsAnswer } from '../api/index.ts';
-import { createExperimentService, type ExperimentService } from '../control/index.ts';
+import {
+  type CountLeft,
+  createExperimentService,
+  type ExperimentService,
+  type JudgedReport,
+  type ModelRegistry,
+  verdictBasis,
+  withModelRegistry,
+} from '../control/index.ts';
 import { makeReport, type Report } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
 import type { Analytics, EvidenceLog, Observer } from '../evidence/index.ts';
@@ -21,6 +29,10 @@ interface ControlPlaneOptions {
   readonly openAnalytics: () => Promise<Analytics>;
   /** Start every experiment that is a draft. */
   readonly startDrafts: boolean;
+  /** Where `models:/...` are registered. */
+  readonly registry: ModelRegistry | null;
+  /** Where people read the report of an experiment. */
+  readonly reportUrl: (name: string, namespace: string) => string;
   /** One sentence per event an operator needs. */
   readonly tell: (sentence: string) => void;
 }
@@ -41,6 +53,10 @@ export interface ControlPlane {
     experiment: { readonly name: string; readonly namespace: string },
   ): Promise<EventsAnswer>;
   report(name: string, namespace?: string): Promise<Report>;
+  /** The same with all it was made from. */
+  judge(name: string, namespace: string): Promise<JudgedReport>;
+  /** The evidence as of a time, under allocations that were in force then. */
+  readonly countLeft: CountLeft;
   close(): Promise<void>;
 }
 
@@ -52,10 +68,19 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const close = async (): Promise<void> => {
     for (const each of closers.splice(0).reverse()) await each();
   };
-  const service = await createExperimentService({ log: controlLog, observer }).catch(async (fault: unknown) => {
+  const plain = await createExperimentService({ log: controlLog, observer }).catch(async (fault: unknown) => {
     await close();
     throw fault;
   });
+  const { registry, reportUrl } = options;
+  const service = withModelRegistry(plain, {
+    registry,
+    reportUrl,
+    tell,
+    random: Math.random,
+    reports: { judge: (name, namespace) => judge(name, namespace) },
+  });
+  closers.push(() => service.close());
   const outcomes = createOutcomeIntake({ evidence, hashUnit });
   const analytics = openLazily(options.openAnalytics);
   closers.push(() => analytics.close());
@@ -65,6 +90,15 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
     if (!options.startDrafts || state.state !== 'draft') return;
     const { name, namespace } = experiment;
     await service.act('start', { name, namespace, author: source, reason: 'started with the server' });
+  };
+
+  const judge = async (name: string, namespace: string): Promise<JudgedReport> => {
+    const state = service.get(name, namespace);
+    const nowMs = now();
+    const { experiment, epochs } = state;
+    const summary = await (await analytics.get()).summarise({ experiment, epochs, nowMs });
+    const basis = verdictBasis(state, nowMs);
+    return { report: makeReport(summary, { experiment, ...basis }), summary, basis };
   };
 
   return {
@@ -101,24 +135,9 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
       }
       return outcomes.takeEvents(intake, { mappings, namespace });
     },
-    async report(name, namespace = 'default') {
-      const state = service.get(name, namespace);
-      const nowMs = now();
-      const summary = await (await analytics.get()).summarise({
-        experiment: state.experiment,
-        epochs: state.epochs,
-        nowMs,
-      });
-      return makeReport(summary, {
-        experiment: state.experiment,
-        nowMs,
-        ...(state.startedAtMs === null ? {} : { startedAtMs: state.startedAtMs }),
-        planChanges: state.planChanges.map(
-          ({ part, revision, timeMs }) =>
-            `${part} changed with revision ${revision} at ${new Date(timeMs).toISOString()}`,
-        ),
-      });
-    },
+    report: async (name, namespace = 'default') => (await judge(name, namespace)).report,
+    judge,
+    countLeft: async (asked) => (await analytics.get()).summarise(asked),
     close,
   };
 }

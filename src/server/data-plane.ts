@@ -6,11 +6,13 @@ import { createFileBodyStore } from '../adapters/file-body-store.ts';
 import { createGrpcFront, type GrpcFront } from '../adapters/grpc-front.ts';
 import { loadGrpc } from '../adapters/grpc-library.ts';
 import { createGrpcUpstream } from '../adapters/grpc-upstream.ts';
+import { openPredictionTracer } from '../adapters/otlp-traces.ts';
+import { createRequestTally, type RequestCell, tallied } from '../adapters/prometheus-tally.ts';
 import { createRawUpstream } from '../adapters/raw-upstream.ts';
 import { createUndiciUpstream } from '../adapters/undici-upstream.ts';
 import { createCredentials, withCredentials } from '../adapters/upstream-credentials.ts';
 import { AssayError } from '../errors.ts';
-import type { EvidenceLog, Observer } from '../evidence/index.ts';
+import { createLiveTally, type EvidenceLog, type Observer, type VariantTally } from '../evidence/index.ts';
 import {
   createFastFront,
   createGateway,
@@ -73,6 +75,10 @@ export interface DataPlane {
   /** Null without gRPC. */
   readonly grpcPort: number | null;
   status(): ReturnType<Gateway['status']>;
+  /** Counts and latencies of all requests since the start, for `/metrics`. */
+  requests(): readonly RequestCell[];
+  /** What predictions did since the last call. */
+  takeTallies(): readonly VariantTally[];
   /** Takes no new connections, finishes requests in flight within `drainMs`, hands over their records. The log stays open. */
   close(): Promise<void>;
 }
@@ -92,11 +98,19 @@ export async function openDataPlane(settings: DataPlaneSettings, parts: DataPlan
     secrets,
   );
   const bodies = createFileBodyStore({ directory: parts.dataDirectory, now, observer: parts.observer });
+  const tally = createRequestTally();
+  const live = createLiveTally();
+  const tracer = await openPredictionTracer({
+    environment: process.env,
+    observer: parts.observer,
+    onTraced: tally.exemplify,
+  });
   const gateway = createGateway({
+    tracer,
     bodies,
     routing: parts.routing,
     upstream,
-    evidence: parts.evidence,
+    evidence: tallied(tallied(parts.evidence, tally), live),
     observer: parts.observer,
     hashUnit: parts.hashUnit,
     now,
@@ -130,20 +144,22 @@ export async function openDataPlane(settings: DataPlaneSettings, parts: DataPlan
     }
   } catch (fault) {
     await Promise.all([front.close(), grpcFront?.close()]);
-    await Promise.all([upstream.close(), bodies.close()]);
+    await Promise.all([upstream.close(), bodies.close(), tracer.close()]);
     throw fault;
   }
   return {
     port,
     grpcPort,
     status: () => gateway.status(),
+    requests: tally.read,
+    takeTallies: live.take,
     close: async () => {
       front.stop();
       grpcFront?.stop();
       await gateway.drain();
       await front.close();
       await grpcFront?.close();
-      await Promise.all([upstream.close(), bodies.close()]);
+      await Promise.all([upstream.close(), bodies.close(), tracer.close()]);
     },
   };
 }

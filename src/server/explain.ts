@@ -7,6 +7,8 @@ import { AssayError } from '../errors.ts';
 const explanations: Readonly<Record<string, string>> = {
   split: 'its bucket lies in the range of that variant',
   'not-covered': 'its coverage bucket lies outside the share of units that take part',
+  'held-out': 'it belongs to the holdout, which no experiment that names it may see',
+  'other-experiment': 'its bucket of the layer belongs to another experiment, or to none',
   paused: 'the experiment does not run, so the control answers everybody',
   promoted: 'this variant was promoted and answers everybody',
   ended: 'the experiment has ended, so the control answers everybody',

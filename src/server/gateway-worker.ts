@@ -78,9 +78,14 @@ async function start(order: WorkerOrder & { readonly kind: 'start' }): Promise<v
     evidence: evidence.status(),
     counters: observer.counts(),
     faults: observer.faults(),
+    requests: plane.requests(),
   });
   tellStatus = (question) => void tell({ kind: 'status', question, status: status() });
-  const reporting = setInterval(() => tellStatus(null), reportEveryMs);
+  const reporting = setInterval(() => {
+    tellStatus(null);
+    const tallies = plane.takeTallies();
+    if (tallies.length > 0) void tell({ kind: 'tally', tallies });
+  }, reportEveryMs);
   let stopping: Promise<void> | undefined;
   stop = () => {
     // Whatever hangs, a worker without work or primary must not stay for ever.

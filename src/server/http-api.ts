@@ -3,10 +3,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
+import { etag } from 'hono/etag';
 import type { HandedSegment, ReceivedSegment } from '../adapters/evidence-store/receive-segment.ts';
 import {
   type EventsAnswer,
-  type ExperimentAnswer,
   type ExplainAnswer,
   experimentActions,
   openApi,
@@ -16,10 +16,20 @@ import {
   problemType,
   toProblem,
 } from '../api/index.ts';
-import type { ExperimentService, ExperimentState } from '../control/index.ts';
+import type { ExperimentService } from '../control/index.ts';
 import type { Report } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
 import { parseExperimentFile } from '../experiment/index.ts';
+import { mountAlerts } from './alert-api.ts';
+import { type AuditOptions, mountAudit } from './audit-api.ts';
+import { experimentAnswer } from './experiment-answer.ts';
+import { mountGate } from './gate-api.ts';
+import { mountMetrics, type ReadMetrics } from './metrics-api.ts';
+import { mountOfrep, ofrepPath } from './ofrep-api.ts';
+import { mountPageApi, type PageApiOptions } from './page-api.ts';
+import { mountPageFiles } from './page-files.ts';
+import { createPageLogin } from './page-login.ts';
+import { mountPortfolio } from './portfolio-api.ts';
 import { createTurns, type Intake, isLargeIntake, openIntake } from './read-intake.ts';
 
 /** Largest body of a call, bytes. */
@@ -45,7 +55,14 @@ export interface HttpApiOptions {
   readonly unready: () => readonly string[];
   /** Without a token every caller is let in whose Host header names this machine's loopback. */
   readonly token?: string;
+  /** Tokens that open one path only, beside the token for all. */
+  readonly tokensFor?: { readonly [path: string]: string };
   readonly onFault: (fault: unknown) => void;
+  readonly metrics: ReadMetrics;
+  /** What the audit reads. */
+  readonly audit: Omit<AuditOptions, 'service'>;
+  /** What the live page needs beside reports. */
+  readonly page: Omit<PageApiOptions, 'service' | 'onFault'>;
 }
 
 /** Gives the API as a fetch handler. */
@@ -73,9 +90,20 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     );
   });
 
+  // Files of the page and sign-in: whoever has no token yet must get this far.
+  mountPageFiles(app);
+  const login = createPageLogin({ token: options.token, now: options.page.now });
+  login.mount(app);
+
   app.use('*', async (context, next) => {
     if (options.token !== undefined) {
-      if (!isSameSecret(context.req.header('authorization') ?? '', `Bearer ${options.token}`))
+      if (
+        !login.isSignedIn(context) &&
+        !isSameSecret(context.req.header('authorization') ?? '', `Bearer ${options.token}`) &&
+        !opensPath(options.tokensFor?.[context.req.path], context.req.header('authorization')) &&
+        // OpenFeature providers may send their key this way.
+        !(context.req.path.startsWith(ofrepPath) && isSameSecret(context.req.header('x-api-key') ?? '', options.token))
+      )
         throw new AssayError('unauthorized', 'the Authorization header does not carry the token of this server');
     } else if (!isLoopbackHost(context.req.header('host') ?? '')) {
       // Without a token a page in a browser must not reach us under a name of its own (DNS rebinding).
@@ -100,7 +128,8 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     }
     await next();
     context.header('x-content-type-options', 'nosniff');
-    context.header('cache-control', 'no-store');
+    // What carries a tag may be kept by the reader, who asks each time whether it still holds.
+    context.header('cache-control', context.res.headers.has('etag') ? 'private, no-cache' : 'no-store');
   });
   const limited = bodyLimit({
     maxSize: maxBodyBytes,
@@ -116,6 +145,8 @@ export function createHttpApi(options: HttpApiOptions): Hono {
   const take = <T>(request: Request, work: (intake: Intake) => Promise<T>): Promise<T> =>
     isLargeIntake(request) ? inTurn(() => work(openIntake(request))) : work(openIntake(request));
 
+  mountMetrics(app, options.metrics);
+  mountAlerts(app, options);
   app.get(paths.openApi, (context) => context.json(openApi));
   app.get(paths.status, async (context) => context.json(await options.status()));
 
@@ -153,10 +184,17 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     context.json(await options.erase(parseErasureRequest(await readJson(context.req.raw)))),
   );
 
-  app.get(paths.experiments, (context) => context.json(service.list().map((state) => toAnswer(service, state))));
+  mountOfrep(app, { service, random: Math.random });
+  // Readers who ask again and again get 304 while nothing has changed.
+  app.use(`${paths.experiments}/*`, etag());
+  mountPageApi(app, { ...options.page, service, onFault: options.onFault });
+  mountPortfolio(app, { service, standing: options.page.standing });
+  app.get(paths.experiments, (context) =>
+    context.json(service.list().map((state) => experimentAnswer(service, state))),
+  );
   app.get(`${paths.experiments}/:name`, (context) =>
     context.json(
-      toAnswer(service, service.get(context.req.param('name'), namespaceOf(context.req.query('namespace')))),
+      experimentAnswer(service, service.get(context.req.param('name'), namespaceOf(context.req.query('namespace')))),
     ),
   );
   app.put(`${paths.experiments}/:name`, async (context) => {
@@ -171,7 +209,7 @@ export function createHttpApi(options: HttpApiOptions): Hono {
       author: context.req.query('author') || 'api',
       reason: context.req.query('reason') || 'applied through the API',
     });
-    return context.json(toAnswer(service, state));
+    return context.json(experimentAnswer(service, state));
   });
   for (const action of experimentActions) {
     app.post(`${paths.experiments}/:name/${action}`, async (context) => {
@@ -181,9 +219,11 @@ export function createHttpApi(options: HttpApiOptions): Hono {
         namespace: namespaceOf(context.req.query('namespace')),
         ...request,
       });
-      return context.json(toAnswer(service, state));
+      return context.json(experimentAnswer(service, state));
     });
   }
+  mountGate(app, { service, report: options.report, now: options.page.now });
+  mountAudit(app, { ...options.audit, service });
   app.get(`${paths.experiments}/:name/report`, async (context) =>
     context.json(await options.report(context.req.param('name'), namespaceOf(context.req.query('namespace')))),
   );
@@ -205,24 +245,6 @@ export function createHttpApi(options: HttpApiOptions): Hono {
 
 const namespaceOf = (query: string | undefined): string => query || 'default';
 
-/** Gives an experiment as the API shows it. */
-function toAnswer(service: ExperimentService, state: ExperimentState): ExperimentAnswer {
-  const { experiment } = state;
-  return {
-    namespace: experiment.namespace,
-    name: experiment.name,
-    state: state.state,
-    revision: state.revision,
-    coverage: state.coverage,
-    epoch: state.epoch,
-    allocation: state.allocation,
-    ...(state.startedAtMs === null ? {} : { startedAt: new Date(state.startedAtMs).toISOString() }),
-    ...(state.endedAtMs === null ? {} : { endedAt: new Date(state.endedAtMs).toISOString() }),
-    specification: experiment,
-    drift: service.drift(experiment.name, experiment.namespace),
-  };
-}
-
 async function readJson(request: Request): Promise<unknown> {
   const text = await request.text();
   try {
@@ -235,6 +257,11 @@ async function readJson(request: Request): Promise<unknown> {
 function isSameSecret(given: string, wanted: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(wanted));
+}
+
+/** True where a token of its own opens this path. */
+function opensPath(token: string | undefined, authorization: string | undefined): boolean {
+  return token !== undefined && isSameSecret(authorization ?? '', `Bearer ${token}`);
 }
 
 /** Host and port of an origin; undefined for `null` and other origins without one. */

@@ -1,5 +1,6 @@
 // What have all processes of a data plane done together? Adds up what each of them tells.
 import type { ObservedCount, ObservedFault } from '../adapters/counting-observer.ts';
+import type { RequestCell } from '../adapters/prometheus-tally.ts';
 import type { EvidenceLogStatus } from '../evidence/index.ts';
 
 /** What one process tells of itself; plain JSON, so that it can come from another process. */
@@ -9,6 +10,8 @@ export interface PlaneStatus {
   readonly evidence: EvidenceLogStatus;
   readonly counters: readonly ObservedCount[];
   readonly faults: readonly ObservedFault[];
+  /** Counts and latencies of requests by variant. */
+  readonly requests: readonly RequestCell[];
 }
 
 /** Sums of numbers at every depth, but the lowest routing revision; true where one says true; other values as the first says. */

@@ -1,28 +1,41 @@
 // One server that routes, records, answers reports and takes orders: opens every part, wires them, closes them in order.
+// Long because this is the one list of what is opened, in which order, and closed in the reverse.
 
 import type { createServer } from 'node:http';
 import { createAdaptorServer } from '@hono/node-server';
 import type { AnalysisSettings } from '../adapters/analysis-messages.ts';
 import { type AnalysisProcess, startAnalysisProcess } from '../adapters/analysis-process.ts';
-import { createCountingObserver } from '../adapters/counting-observer.ts';
+import { createCountingObserver, type ObservedFault } from '../adapters/counting-observer.ts';
 import { lockDataDirectory } from '../adapters/data-directory-lock.ts';
+import { jobsHere } from '../adapters/evidence-jobs.ts';
 import { createSegmentReceiver } from '../adapters/evidence-store/receive-segment.ts';
 import { openEvidenceLog } from '../adapters/file-evidence-log.ts';
+import { openMlflowRegistry } from '../adapters/mlflow-registry.ts';
 import type { EngineSettings } from '../adapters/open-engine.ts';
+import type { Tell } from '../adapters/pino-log.ts';
 import { startSegmentShipper } from '../adapters/segment-shipper.ts';
 import { openUnitHasher } from '../adapters/unit-key.ts';
 import { createRoutingSource, type ExperimentService } from '../control/index.ts';
 import type { Report } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
+import type { VariantTally } from '../evidence/index.ts';
 import type { Experiment } from '../experiment/index.ts';
 import { now } from './clock.ts';
 import { openControlPlane } from './control-plane.ts';
 import { closeServer, type DataPlaneSettings, openDataPlane } from './data-plane.ts';
+import { runDecisionLoop } from './decision-loop.ts';
 import { type RetentionSettings, startEvidenceUpkeep } from './evidence-upkeep.ts';
 import { explain } from './explain.ts';
+import { unreadyReasons } from './health.ts';
 import { createHttpApi } from './http-api.ts';
+import { type KubernetesSettings, openKubernetesPlane } from './kubernetes-plane.ts';
 import { isLoopback, listen } from './listen.ts';
+import { createLiveEvents } from './live-events.ts';
+import { createMetrics } from './metrics-api.ts';
 import { addCounts, addFaults, addLogs, type PlaneStatus } from './plane-status.ts';
+import { reportUrl } from './report-url.ts';
+import { createStandingReports } from './standing-reports.ts';
+import { tellWebhooks, type WebhookSettings } from './tell-webhooks.ts';
 import { startWorkers } from './worker-pool.ts';
 
 /** Options of `startServer`. */
@@ -39,6 +52,8 @@ export interface ServerOptions {
   readonly apiHost?: string;
   readonly apiPort?: number;
   readonly token?: string;
+  /** Tokens that open one path of the API only: for Prometheus, for Alertmanager. */
+  readonly tokensFor?: { readonly [path: string]: string };
   /** What else the data plane shall do. */
   readonly dataPlane?: Omit<Partial<DataPlaneSettings>, 'host' | 'port'>;
   /** Gateway processes. With 1, the default, this process is the gateway too; with more it only directs them. */
@@ -53,10 +68,16 @@ export interface ServerOptions {
   readonly retention?: RetentionSettings;
   /** Hands all evidence to another server instead of keeping it; reports are that server's. */
   readonly shipTo?: { readonly url: string; readonly token?: string };
+  /** Addresses that are told of every change. */
+  readonly webhooks?: readonly WebhookSettings[];
   /** Start every experiment that is a draft. */
   readonly startDrafts?: boolean;
+  /** Pause between two rounds of verdicts of the decision loop, milliseconds; default 5,000. */
+  readonly verdictEveryMs?: number;
+  /** Experiments from Kubernetes, and weights to Seldon; absent: neither. */
+  readonly kubernetes?: KubernetesSettings;
   /** One sentence per event an operator needs. */
-  readonly onEvent?: (sentence: string) => void;
+  readonly onEvent?: Tell;
 }
 
 /** A running server. */
@@ -83,7 +104,7 @@ interface Serving {
   readonly port: number;
   readonly grpcPort: number | null;
   /** What it did; null parts stand in this process's own figures. */
-  status(): Promise<{ readonly plane: PlaneStatus | null; readonly workers?: readonly unknown[] }>;
+  status(): Promise<{ readonly plane: PlaneStatus | null; readonly workers?: readonly object[] }>;
   isLive(writer: string): boolean;
   /** Sentences for what is not ready. */
   unready(): readonly string[];
@@ -99,7 +120,7 @@ interface Serving {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { dataDirectory, host = '127.0.0.1', apiHost = '127.0.0.1', port = 8080, apiPort = 8081 } = options;
   const workers = options.workers ?? 1;
-  const tell = options.onEvent ?? (() => {});
+  const tell: Tell = options.onEvent ?? (() => {});
   if (!isLoopback(apiHost) && options.token === undefined)
     throw new AssayError('listen-refused', `the API would listen on ${apiHost} without a token`);
 
@@ -111,7 +132,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const lock = await lockDataDirectory(dataDirectory);
     closers.push(() => lock.release());
-    const observer = createCountingObserver({ onFault: ({ code, message }) => tell(`${code}: ${message}`), now });
+    const observer = createCountingObserver({ onFault: (fault) => tellFault(tell, fault), now });
     const { hashUnit } = await openUnitHasher({ directory: dataDirectory, environment: process.env });
     const { shipTo } = options;
     const shipper =
@@ -134,6 +155,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       isOwn: (writer) => writer === evidence.status().writer || serving?.isLive(writer) === true,
     });
     let serving: Serving | undefined;
+    let apiUrl = `http://${forUrl(apiHost)}:${apiPort}`;
     const isLive = (writer: string): boolean =>
       writer === evidence.status().writer || serving?.isLive(writer) === true || receiver.isActive(writer);
     let analysis: AnalysisProcess | undefined;
@@ -159,11 +181,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         return openDuckdbAnalytics({ directory: dataDirectory, isLive });
       },
       startDrafts: options.startDrafts === true,
+      registry: openMlflowRegistry(process.env, Math.random),
+      reportUrl: (name, namespace) => reportUrl(apiUrl, { name, namespace }),
       tell,
     });
     closers.push(() => control.close());
     const { service } = control;
+    closers.push(tellWebhooks(service, { webhooks: options.webhooks ?? [], observer }));
     await control.take({ experiments: options.experiments ?? [], files: options.files ?? [] });
+    // What the start did is said by the list of experiments.
+    const untell = tellChanges(service, tell);
+    closers.push(async () => untell());
+    if (options.kubernetes !== undefined) {
+      const kubernetes = await openKubernetesPlane({
+        settings: options.kubernetes,
+        service,
+        startDrafts: options.startDrafts === true,
+        tell,
+      });
+      closers.push(() => kubernetes.close());
+    }
 
     const upkeep = startEvidenceUpkeep({
       directory: dataDirectory,
@@ -177,8 +214,56 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     closers.push(() => upkeep.close());
 
+    const standing = createStandingReports({
+      service,
+      judge: control.judge,
+      activity: async () => {
+        const own = evidence.status().appended;
+        return own + ((await serving?.status())?.plane?.evidence.appended ?? 0);
+      },
+      now,
+      onFault: (fault) => tell(`report: ${String((fault as Error)?.message ?? fault)}`),
+    });
+    closers.push(() => standing.close());
+    if (analysis === undefined) closers.push(() => jobsHere.forgetDetail(dataDirectory));
+    const live = createLiveEvents({ standing, now });
+    const metrics = createMetrics({
+      service,
+      standing,
+      now,
+      lastTickMs: () => loop.status().lastTickMs,
+      serving: async () => {
+        const { plane, workers: each } = (await serving?.status()) ?? { plane: null };
+        return {
+          gateway: plane?.gateway ?? {},
+          evidence: addLogs(evidence.status(), plane === null ? [] : [plane.evidence]),
+          counters: addCounts([observer.counts(), plane?.counters ?? []]),
+          faults: addFaults([observer.faults(), plane?.faults ?? []]),
+          requests: plane?.requests ?? [],
+          workers: each?.length ?? (plane === null ? 0 : 1),
+        };
+      },
+    });
+    let collect = (): readonly VariantTally[] => [];
+    const loop = runDecisionLoop({
+      service,
+      judge: shipTo === undefined ? standing.taking(control.judge) : undefined,
+      collect: () => collect(),
+      tell,
+      ...(options.verdictEveryMs === undefined ? {} : { verdictEveryMs: options.verdictEveryMs }),
+    });
+    closers.push(() => loop.close());
     const api = createHttpApi({
       service,
+      audit: { dataDirectory, countLeft: control.countLeft },
+      page: {
+        standing,
+        live,
+        now,
+        detail: (question) => (analysis?.jobs ?? jobsHere).detail({ ...question, directory: dataDirectory }),
+      },
+      metrics,
+      ...(options.tokensFor === undefined ? {} : { tokensFor: options.tokensFor }),
       recordOutcomes: control.recordOutcomes,
       recordEvents: control.recordEvents,
       receiveSegment: receiver.receive,
@@ -199,26 +284,35 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           evidence: addLogs(own.evidence, plane === null ? [] : [plane.evidence]),
           counters: addCounts([own.counters, plane?.counters ?? []]),
           faults: addFaults([own.faults, plane?.faults ?? []]),
-          ...(each === undefined ? {} : { workers: each }),
+          ...(each === undefined ? {} : { workers: each.map(withoutRequests) }),
           ...(shipper === undefined ? {} : { shipment: shipper.status() }),
           ...(analysis === undefined ? {} : { analysis: { pid: analysis.pid() ?? null } }),
+          loop: loop.status(),
         };
       },
-      unready: () => {
-        const { fault } = evidence.status();
-        return [...(fault === null ? [] : [fault]), ...(serving?.unready() ?? ['the gateway does not listen yet'])];
-      },
+      unready: () =>
+        unreadyReasons({ log: evidence.status(), loop: loop.status(), serving: serving?.unready() ?? null }),
       onFault: (fault) => tell(`fault: ${String((fault as Error)?.stack ?? fault)}`),
       ...(options.token === undefined ? {} : { token: options.token }),
     });
     const apiServer = createAdaptorServer({ fetch: api.fetch }) as ReturnType<typeof createServer>;
     const apiPortTaken = await listen(apiServer, { host: apiHost, port: apiPort, what: 'API' });
     closers.push(() => closeServer(apiServer));
+    // Streams that never end by themselves would keep the server open.
+    closers.push(async () => live.close());
+    apiUrl = `http://${forUrl(apiHost)}:${apiPortTaken}`;
 
     const settings: DataPlaneSettings = { drainMs: defaultDrainMs, ...age, ...options.dataPlane, host, port };
     const routing = createRoutingSource(service);
     if (workers > 1) {
-      const pool = await startWorkers({ count: workers, settings, dataDirectory, routing, tell });
+      const pool = await startWorkers({
+        count: workers,
+        settings,
+        dataDirectory,
+        routing,
+        tell,
+        onTallies: loop.observe,
+      });
       serving = {
         port: pool.port,
         grpcPort: pool.grpcPort,
@@ -227,7 +321,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           return { plane: total, workers: each };
         },
         isLive: pool.isLive,
-        unready: () => (pool.serving() === 0 ? ['no gateway worker serves'] : []),
+        unready: pool.unready,
         close: pool.close,
       };
     } else {
@@ -239,13 +333,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         hashUnit,
         idPrefix: '',
       });
+      collect = plane.takeTallies;
       const nothing = { ...evidence.status(), appended: 0, durable: 0, lost: 0, fault: null };
       serving = {
         port: plane.port,
         grpcPort: plane.grpcPort,
         // Log, counters and faults of this process are counted as its own.
         status: async () => ({
-          plane: { gateway: { ...plane.status() }, evidence: nothing, counters: [], faults: [] },
+          plane: {
+            gateway: { ...plane.status() },
+            evidence: nothing,
+            counters: [],
+            faults: [],
+            requests: plane.requests(),
+          },
         }),
         isLive: () => false,
         unready: () => (plane.status().draining ? ['the gateway is draining'] : []),
@@ -257,7 +358,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     return {
       gatewayUrl: `http${settings.tls === undefined ? '' : 's'}://${forUrl(host)}:${serving.port}`,
       grpcAddress: serving.grpcPort === null ? null : `${forUrl(settings.grpc?.host ?? host)}:${serving.grpcPort}`,
-      apiUrl: `http://${forUrl(apiHost)}:${apiPortTaken}`,
+      apiUrl,
       service,
       report: control.report,
       close,
@@ -266,6 +367,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await close();
     throw fault;
   }
+}
+
+/** A fault of the gateway or the log, for an operator. */
+function tellFault(tell: Tell, { code, message }: ObservedFault): void {
+  tell(`${code}: ${message}`, { name: 'fault', level: 'error', fields: { code } });
+}
+
+/** Tells every change of an experiment, whoever made it. */
+function tellChanges(service: ExperimentService, tell: Tell): () => void {
+  return service.subscribe(({ entry: { event, revision }, state }) => {
+    const { namespace, experiment, author, reason, kind } = event;
+    tell(`experiment ${experiment}: ${kind} by ${author}: ${reason}`, {
+      name: 'experiment-changed',
+      level: 'info',
+      fields: { namespace, experiment, change: kind, state: state.state, author, reason, revision },
+    });
+  });
+}
+
+/** Latencies by bucket are for `/metrics`. */
+function withoutRequests(worker: object): object {
+  return { ...worker, requests: undefined };
 }
 
 const forUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host);

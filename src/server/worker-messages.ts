@@ -1,4 +1,5 @@
 // What do the primary process and its gateway workers say to each other?
+import type { VariantTally } from '../evidence/index.ts';
 import type { RoutingSnapshot } from '../experiment/index.ts';
 import type { DataPlaneSettings } from './data-plane.ts';
 import type { PlaneStatus } from './plane-status.ts';
@@ -26,4 +27,6 @@ export type WorkerReport =
   /** It cannot start, and ends. */
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly fix?: string }
   | { readonly kind: 'status'; readonly question: number | null; readonly status: PlaneStatus }
+  /** What predictions did since the last of these. */
+  | { readonly kind: 'tally'; readonly tallies: readonly VariantTally[] }
   | { readonly kind: 'fault'; readonly code: string; readonly message: string };

@@ -1,6 +1,8 @@
 // How do several processes serve one port? Starts gateway workers with node:cluster, keeps them told and alive, adds up what they did.
 import cluster, { type Worker } from 'node:cluster';
+import { addRequestCells } from '../adapters/prometheus-tally.ts';
 import { AssayError, type ErrorCode, errorCatalogue } from '../errors.ts';
+import type { VariantTally } from '../evidence/index.ts';
 import type { RoutingSource } from '../gateway/index.ts';
 import { now } from './clock.ts';
 import type { DataPlaneSettings } from './data-plane.ts';
@@ -16,6 +18,8 @@ interface WorkerPoolOptions {
   readonly routing: RoutingSource;
   /** One sentence per event an operator needs. */
   readonly tell: (sentence: string) => void;
+  /** Told what predictions did, four times a second by each worker that has any. */
+  readonly onTallies: (tallies: readonly VariantTally[]) => void;
 }
 
 /** One process as the status shows it. */
@@ -33,8 +37,8 @@ export interface WorkerPool {
   status(): Promise<{ readonly total: PlaneStatus | null; readonly workers: readonly WorkerStatus[] }>;
   /** True for the writer of a running worker's log. */
   isLive(writer: string): boolean;
-  /** How many workers serve now. */
-  serving(): number;
+  /** Sentences for what keeps the workers from taking traffic: none serves, or a log cannot be written. */
+  unready(): readonly string[];
   /** Drains all workers; whoever is not done in time is killed. */
   close(): Promise<void>;
 }
@@ -126,7 +130,8 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
         } else if (report.kind === 'status') {
           slot.status = report.status;
           if (report.question !== null) answers.get(report.question)?.();
-        } else if (report.kind === 'fault') tell(`worker ${slot.number}: ${report.code}: ${report.message}`);
+        } else if (report.kind === 'tally') options.onTallies(report.tallies);
+        else if (report.kind === 'fault') tell(`worker ${slot.number}: ${report.code}: ${report.message}`);
         else {
           const code = report.code in errorCatalogue ? (report.code as ErrorCode) : 'worker-failed';
           failure = new AssayError(code, report.message, report.fix === undefined ? {} : { fix: report.fix });
@@ -235,7 +240,15 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
       return { total: all.length === 0 ? null : addPlanes(all), workers };
     },
     isLive: (writer) => slots.some(({ status }) => status?.evidence.writer === writer),
-    serving: () => slots.filter(({ isReady }) => isReady).length,
+    unready: () => {
+      if (slots.every(({ isReady }) => !isReady)) return ['no gateway worker serves'];
+      const faults = slots.flatMap(({ number, isReady, status }) =>
+        isReady && status !== null && status.evidence.fault !== null
+          ? [`gateway worker ${number}: ${status.evidence.fault}`]
+          : [],
+      );
+      return faults;
+    },
     close,
   };
 }
@@ -257,5 +270,6 @@ function addPlanes(all: readonly PlaneStatus[]): PlaneStatus {
     ),
     counters: addCounts(all.map(({ counters }) => counters)),
     faults: addFaults(all.map(({ faults }) => faults)),
+    requests: addRequestCells(all.map(({ requests }) => requests)),
   };
 }

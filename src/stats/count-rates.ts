@@ -13,6 +13,7 @@ import {
 } from './interval.ts';
 import { normal } from './normal.ts';
 import { requireAlpha, requireCount, requireNonNegative } from './precondition.ts';
+import { lastNotAbove } from './root.ts';
 import { binomial } from './whole-number.ts';
 
 /** Events and what they were counted over (hours, requests, units). */
@@ -169,25 +170,12 @@ function differenceInterval(control: EventRate, candidate: EventRate, z: number)
     return (observed - delta) ** 2 - z * z * (x / s + Math.max(0, x + delta) / t);
   };
   const reach = z * Math.sqrt((control.events + 1) / s / s + (candidate.events + 1) / t / t);
-  return bounded(crossing(excess, observed, -reach), crossing(excess, observed, reach));
-}
-
-/** Where `excess` turns positive, seen from `from` in steps that double. */
-function crossing(excess: (delta: number) => number, from: number, step: number): number {
-  let inside = from;
-  let outside = from + step;
-  while (excess(outside) <= 0) {
-    inside = outside;
-    step *= 2;
-    outside = from + step;
-  }
-  for (let i = 0; i < 200; i += 1) {
-    const middle = inside + (outside - inside) / 2;
-    if (middle === inside || middle === outside) break;
-    if (excess(middle) <= 0) inside = middle;
-    else outside = middle;
-  }
-  return inside;
+  const end = (sign: -1 | 1): number => {
+    let step = reach;
+    while (excess(observed + sign * step) <= 0) step *= 2;
+    return lastNotAbove(excess, { inside: observed, outside: observed + sign * step });
+  };
+  return bounded(end(-1), end(1));
 }
 
 /** Odds of an event to be the candidate's. */

@@ -10,6 +10,7 @@ import {
 } from './interval.ts';
 import { normal } from './normal.ts';
 import { refuse, requireAlpha, requireNonNegative } from './precondition.ts';
+import { lastNotAbove } from './root.ts';
 
 /** Units and how many of them succeeded; both may be fractional when rebuilt from published rates. */
 export interface Proportion {
@@ -49,16 +50,7 @@ export function scoreInterval(control: Proportion, candidate: Proportion, option
 
 /** Where `excess` turns positive between `from` (inside) and `to` (the end of the range). */
 function crossing(excess: (delta: number) => number, from: number, to: number): number {
-  if (excess(to) <= 0) return to;
-  let inside = from;
-  let outside = to;
-  for (let step = 0; step < 200; step += 1) {
-    const middle = inside + (outside - inside) / 2;
-    if (middle === inside || middle === outside) break;
-    if (excess(middle) <= 0) inside = middle;
-    else outside = middle;
-  }
-  return inside;
+  return excess(to) <= 0 ? to : lastNotAbove(excess, { inside: from, outside: to });
 }
 
 /** Maximum-likelihood rate of the control when candidate - control is held at `delta`. */

@@ -61,3 +61,23 @@ export function findRisingRoot(
   }
   return findRoot(f, [low, start.from + step]);
 }
+
+/**
+ * Last point from `inside` towards `outside` at which the function is not above 0. It may be 0 at `inside` itself, where a range
+ * begins with no room, and still go below.
+ * @param ends f(inside) <= 0 < f(outside)
+ */
+export function lastNotAbove(
+  f: (x: number) => number,
+  ends: { readonly inside: number; readonly outside: number },
+): number {
+  let { inside, outside } = ends;
+  if (f(inside) < 0) return findRoot(f, [inside, outside]);
+  for (let step = 0; step < 200; step += 1) {
+    const middle = inside + (outside - inside) / 2;
+    if (middle === inside || middle === outside) break;
+    if (f(middle) <= 0) inside = middle;
+    else outside = middle;
+  }
+  return inside;
+}

@@ -14,6 +14,8 @@ import { modelCases } from './model-cases.ts';
 import { proportionCases } from './proportion-cases.ts';
 import { rankCases } from './rank-cases.ts';
 import { rateCases } from './rate-cases.ts';
+import { rollbackCases } from './rollback-cases.ts';
+import { ruleCases } from './rule-cases.ts';
 import { sequentialCases } from './sequential-cases.ts';
 import { stratumCases } from './stratum-cases.ts';
 
@@ -35,4 +37,6 @@ export const calibrationCases: readonly CalibrationCase[] = [
   ...beliefCases,
   ...banditCases,
   ...effectCases,
+  ...rollbackCases,
+  ...ruleCases,
 ];

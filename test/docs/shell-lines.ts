@@ -31,7 +31,10 @@ export function commandsIn(text: string): readonly (readonly string[])[] {
       endCommand();
       at += 1;
     } else if (letter === ' ') endWord();
-    else if (/[|;<>$&]/.test(letter))
+    // Output into a file: its name is no word of the command.
+    else if (letter === '>' && word === undefined) {
+      while (at + 1 < text.length && text[at + 1] !== '\n') at += 1;
+    } else if (/[|;<>$&]/.test(letter))
       throw new Error(`"${letter}" in a documented command is more than the test can run`);
     else word = (word ?? '') + letter;
   }

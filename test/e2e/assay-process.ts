@@ -4,7 +4,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** ASSAY_TEST_MAIN: a build at another place. */
+const main = process.env.ASSAY_TEST_MAIN ?? fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** What a finished command left behind. */
 export interface Finished {
@@ -59,8 +60,8 @@ export async function serve(args: readonly string[], options: RunOptions = {}): 
   const urls = await new Promise<{ gatewayUrl: string; apiUrl: string }>((resolve, reject) => {
     child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
-      const gatewayUrl = /data plane {2}(\S+)/.exec(stderr)?.[1];
-      const apiUrl = /API {9}(\S+)/.exec(stderr)?.[1];
+      const gatewayUrl = /data plane +([^\s"]+)/.exec(stderr)?.[1];
+      const apiUrl = /API +(http[^\s"]+)/.exec(stderr)?.[1];
       if (gatewayUrl && apiUrl) resolve({ gatewayUrl, apiUrl });
     });
     void ended.then((code) => reject(new Error(`assay serve ended with ${code}: ${stderr}`)));

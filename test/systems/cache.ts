@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
@@ -20,6 +20,11 @@ export interface SystemsCache {
   debian(name: string, packages: readonly string[]): Promise<string>;
   /** A Go program, `module/path@version`. @returns the folder that holds the binary. */
   go(name: string, program: string): Promise<string>;
+  /** A package built within a module of our own, whose `go.mod` pins what the package's own one cannot. @returns the binary. */
+  goModule(
+    name: string,
+    options: { readonly module: string; readonly program: string; readonly linkerFlags?: string },
+  ): Promise<string>;
 }
 
 /** @param say prints one line per installation. */
@@ -81,6 +86,23 @@ export function openSystemsCache(say: (text: string) => void): SystemsCache {
           maxBuffer: 64 * 1024 * 1024,
         });
       }),
+    goModule: async (name, { module, program, linkerFlags = '' }) => {
+      const sources = (await readdir(module)).filter((file) => /^go\.|\.go$/.test(file)).sort();
+      const texts = await Promise.all(sources.map((file) => readFile(join(module, file), 'utf8')));
+      const digest = createHash('sha256').update(texts.join('\n')).digest('hex');
+      const folder = await once(
+        { name, content: [`${program} as pinned in programs/${basename(module)}`, linkerFlags, digest] },
+        async (place) => {
+          const args = ['build', '-trimpath', '-ldflags', `-s -w ${linkerFlags}`, '-o', join(place, name), program];
+          await execute('go', args, {
+            cwd: module,
+            env: { ...process.env, GOFLAGS: '-modcacherw -mod=readonly -buildvcs=false' },
+            maxBuffer: 64 * 1024 * 1024,
+          });
+        },
+      );
+      return join(folder, name);
+    },
   };
 }
 

@@ -4,12 +4,15 @@ export {
   formatDifferenceWithInterval,
   formatPValue,
   formatQuantity,
+  shorten,
   type TerminalStyle,
   terminalStyle,
   type Unit,
   wrapText,
 } from './format.ts';
 export { metricUnits } from './metric-unit.ts';
+export { moneyLines } from './money.ts';
+export { renderPowerChart } from './power-chart.ts';
 export { createProgress, type Progress, type ProgressStream } from './progress.ts';
 export { renderReport } from './report.ts';
 export { linesOf, newTable } from './tables.ts';

@@ -170,6 +170,9 @@ function handMade(): Report {
       kind: 'keep-testing',
       variant: 'enhanced',
       recommendation: 'continue-testing',
+      headline: 'enhanced is not yet shown to meet net_value > 2.',
+      because: [],
+      next: 'Let it run; more units will help.',
       pointRule: 'recommend',
       reasons: [
         { code: 'primary-undecided', text: 'net_value > 2 is undecided: 0.52 with an interval of -4.74 to 12.54.' },

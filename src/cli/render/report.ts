@@ -11,6 +11,7 @@ import {
   wrapText,
 } from './format.ts';
 import { type PlotRow, renderIntervalPlot } from './interval-plot.ts';
+import { moneyLines } from './money.ts';
 import { renderPublishedTable } from './published-table.ts';
 import { absent, isInsufficient, type MetricUnits, renderSegmentTable, renderVariantTable } from './tables.ts';
 
@@ -88,6 +89,9 @@ function drawDifferences(sheet: Sheet): readonly string[] {
     ...(rows.length > 0 ? [...renderIntervalPlot(rows, style), colours.dim(caption)] : []),
     ...missing.flatMap((text) => bullet(sheet, { mark: '-', text: `no test for ${text}` })),
     ...report.metrics.flatMap(notesOn).flatMap((text) => bullet(sheet, { mark: '-', text })),
+    ...report.metrics
+      .flatMap((metric) => watchedNotes(metric, sheet))
+      .flatMap((text) => bullet(sheet, { mark: '-', text })),
   ];
 }
 
@@ -112,6 +116,26 @@ function notesOn({ name, capped, variants }: MetricEntry): readonly string[] {
     );
   }
   return notes;
+}
+
+/** What holds at every look, and as a belief, of the metrics that decide. */
+function watchedNotes({ name, role, variants }: MetricEntry, { report, units }: Sheet): readonly string[] {
+  if (role !== 'primary' && role !== 'guardrail') return [];
+  const unit = units[name] ?? 'number';
+  const isSeveral = report.variants.length > 2;
+  return variants.flatMap(({ variant, difference }) => {
+    if (difference === undefined || isInsufficient(difference)) return [];
+    const { sequential, bayes, absolute } = difference;
+    const parts = [
+      ...(sequential === undefined || isInsufficient(sequential)
+        ? []
+        : [`at every look ${formatDifferenceWithInterval(absolute, sequential.interval, unit)}`]),
+      ...(bayes === undefined || isInsufficient(bayes)
+        ? []
+        : [`probability that it is higher ${formatProbability(bayes.probabilityHigher)}`]),
+    ];
+    return parts.length === 0 ? [] : [`${name}${isSeveral ? ` of ${variant}` : ''}: ${parts.join('; ')}`];
+  });
 }
 
 /** The differences under another rule, beside those of the report. */
@@ -149,7 +173,7 @@ function drawValues(sheet: Sheet): readonly string[] {
   return entries.filter(({ terms }) => terms.length > 0).flatMap((entry) => drawValue(sheet, entry));
 }
 
-function drawValue(sheet: Sheet, { variant, unit, net, terms }: ValueEntry): readonly string[] {
+function drawValue(sheet: Sheet, { variant, unit, net, terms, money }: ValueEntry): readonly string[] {
   const { report, style } = sheet;
   const nameWidth = Math.min(24, Math.max(9, ...terms.map(({ name }) => name.length)));
   const number = (value: number): string => formatDifference(value, 'number').padStart(9);
@@ -169,8 +193,8 @@ function drawValue(sheet: Sheet, { variant, unit, net, terms }: ValueEntry): rea
           ? [`  the interval leaves out the noise of ${net.omits.join(', ')}: it is not known`]
           : []),
       ];
-  return [`${variant} instead of ${report.control}, in ${unit}:`, ...lines, ...total].flatMap((line) =>
-    line.length <= style.width ? [line] : [...keepIndent(line, style.width)],
+  return [`${variant} instead of ${report.control}, in ${unit}:`, ...lines, ...total, ...moneyLines(money)].flatMap(
+    (line) => (line.length <= style.width ? [line] : [...keepIndent(line, style.width)]),
   );
 }
 
@@ -191,9 +215,10 @@ function drawCriteria(sheet: Sheet): readonly string[] {
 
 function drawChecks(sheet: Sheet): readonly string[] {
   const { report, style, colours } = sheet;
-  return Object.values(report.checks).flatMap(({ ok, text }) => {
+  return Object.values(report.checks).flatMap(({ ok, text, fix }) => {
     const mark = ok ? (style.unicode ? '✓ ok     ' : 'ok    ') : style.unicode ? '✗ FAILED ' : 'FAILED';
-    return bullet(sheet, { mark, text, paint: ok ? colours.green : colours.red });
+    const told = fix === undefined ? text : `${text} What to do: ${fix}`;
+    return bullet(sheet, { mark, text: told, paint: ok ? colours.green : colours.red });
   });
 }
 
@@ -203,37 +228,27 @@ function drawFindings(sheet: Sheet): readonly string[] {
 
 function drawVerdict(sheet: Sheet): readonly string[] {
   const { report, style, colours } = sheet;
-  const { kind, variant, recommendation, pointRule, reasons } = report.verdict;
+  const { kind, recommendation, pointRule, reasons, headline, but, next, outlook } = report.verdict;
   const rule = (style.unicode ? '━' : '=').repeat(style.width);
   const paint = verdictColour(colours, kind);
   const customary = isInsufficient(pointRule)
     ? `The customary rule on point estimates has no answer: ${pointRule.reason}`
     : `The customary rule on point estimates alone would have said: ${pointRule}`;
+  const changes = outlook?.wouldChange ?? [];
   return [
     paint(rule),
-    ...wrapText(`${kind.toUpperCase()}: ${verdictWords(kind, variant)}`, { width: style.width, indent: 2 }).map(
-      (line) => paint(colours.bold(line)),
+    ...wrapText(`${kind.toUpperCase()}: ${headline}`, { width: style.width, indent: 2 }).map((line) =>
+      paint(colours.bold(line)),
     ),
     `recommendation: ${recommendation}`,
     ...reasons.flatMap(({ text }, at) => bullet(sheet, { mark: `${at + 1}.`, text })),
+    ...(but === undefined ? [] : wrapText(`But: ${but}`, { width: style.width, indent: 2 })),
+    ...(changes.length === 0 ? [] : ['What would change this:']),
+    ...changes.flatMap((text) => bullet(sheet, { mark: '-', text })),
     ...wrapText(customary, { width: style.width, indent: 2 }).map((line) => colours.dim(line)),
+    ...wrapText(`Next: ${next}`, { width: style.width, indent: 2 }).map((line) => colours.bold(line)),
     paint(rule),
   ];
-}
-
-function verdictWords(kind: VerdictKind, variant: string): string {
-  switch (kind) {
-    case 'ship':
-      return `${variant} may take over`;
-    case 'roll-back':
-      return `${variant} must not go on`;
-    case 'keep-testing':
-      return `nothing is decided about ${variant} yet`;
-    case 'no-difference':
-      return `${variant} does not reach what was asked of it`;
-    case 'invalid':
-      return `this experiment is broken, no conclusion about ${variant} holds`;
-  }
 }
 
 function verdictColour(colours: Colours, kind: VerdictKind): (text: string) => string {

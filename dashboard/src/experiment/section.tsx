@@ -1,0 +1,43 @@
+// A section of the page: its heading, what stands beside it, and what is inside, drawn when the reader comes near.
+import { type JSX, type ReactNode, useEffect, useRef, useState } from 'react';
+
+/** A section with an anchor. */
+export function Section(props: {
+  readonly id: string;
+  readonly title: string;
+  readonly beside?: ReactNode;
+  readonly children: ReactNode;
+}): JSX.Element {
+  const { id, title, beside, children } = props;
+  return (
+    <section className="card" id={id} aria-labelledby={`${id}-title`} tabIndex={-1}>
+      <div className="section-head">
+        <h2 id={`${id}-title`}>{title}</h2>
+        {beside}
+      </div>
+      {children}
+    </section>
+  );
+}
+
+/** Draws its children once they come near the window; until then their place is kept free. */
+export function WhenNear(props: { readonly children: () => ReactNode; readonly isTall?: boolean }): ReactNode {
+  const box = useRef<HTMLDivElement>(null);
+  const [isNear, setNear] = useState(false);
+  useEffect(() => {
+    if (isNear || box.current === null) return;
+    const observer = new IntersectionObserver(([entry]) => entry?.isIntersecting && setNear(true), {
+      rootMargin: '400px',
+    });
+    observer.observe(box.current);
+    // Printing draws everything.
+    const all = (): void => setNear(true);
+    addEventListener('beforeprint', all);
+    return () => {
+      observer.disconnect();
+      removeEventListener('beforeprint', all);
+    };
+  }, [isNear]);
+  if (isNear) return props.children();
+  return <div ref={box} className={`plot-box${props.isTall === true ? ' tall' : ''}`} />;
+}

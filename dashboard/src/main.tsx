@@ -1,0 +1,31 @@
+// The page begins here.
+import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
+import { StrictMode } from 'react';
+import { createRoot } from 'react-dom/client';
+import { AssayError } from '../../src/errors.ts';
+import { App } from './shell/app.tsx';
+import './theme.css';
+import { startLive } from './server/live.ts';
+import { whenSignedOut } from './server/request.ts';
+import { applyTheme } from './shell/theme.ts';
+
+const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // The live stream says what is stale; a minute covers what it cannot know.
+      staleTime: 60_000,
+      refetchOnWindowFocus: false,
+      retry: (tries, fault) => tries < 2 && fault instanceof AssayError && fault.retryable,
+    },
+  },
+});
+applyTheme();
+whenSignedOut(() => void queryClient.invalidateQueries({ queryKey: ['session'] }));
+startLive(queryClient);
+createRoot(document.getElementById('root')!).render(
+  <StrictMode>
+    <QueryClientProvider client={queryClient}>
+      <App />
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,66 @@
+// The experiment comes to life: as a draft, or started at once. The same calls as `assay apply` and `assay start`.
+import { useQueryClient } from '@tanstack/react-query';
+import { type JSX, useState } from 'react';
+import { useLocation } from 'wouter';
+import type { ExperimentAnswer } from '../../../src/api/index.ts';
+import { FaultBox } from '../parts/fault-box.tsx';
+import { applyPath, pageOf, stepPath } from '../server/page-paths.ts';
+import { sendApi } from '../server/request.ts';
+
+/** The buttons. */
+export function CreateButtons(props: {
+  readonly text: string;
+  readonly name: string;
+  readonly isSound: boolean;
+  readonly isRevision: boolean;
+  readonly onDone: () => void;
+}): JSX.Element {
+  const { text, name, isSound, isRevision, onDone } = props;
+  const client = useQueryClient();
+  const [, navigate] = useLocation();
+  const [reason, setReason] = useState('');
+  const [fault, setFault] = useState<unknown>(undefined);
+  const [isSending, setSending] = useState(false);
+  const create = async (isStarted: boolean): Promise<void> => {
+    setSending(true);
+    setFault(undefined);
+    try {
+      const why = reason.trim() || 'created on the page';
+      const made = await sendApi<ExperimentAnswer>(
+        applyPath({ namespace: 'default', name }, { author: 'page', reason: why }),
+        {
+          method: 'PUT',
+          yaml: text,
+        },
+      );
+      if (isStarted) await sendApi(stepPath(made, 'start'), { json: { author: 'page', reason: why } });
+      onDone();
+      await client.invalidateQueries();
+      navigate(pageOf(made));
+    } catch (caught) {
+      setFault(caught);
+    } finally {
+      setSending(false);
+    }
+  };
+  return (
+    <div className="create">
+      <label className="field">
+        Reason (kept in the audit trail)
+        <input name="reason" value={reason} onChange={(event) => setReason(event.target.value)} />
+      </label>
+      <div className="row">
+        <button type="button" disabled={!isSound || isSending} onClick={() => void create(false)}>
+          {isRevision ? 'Apply the revision' : 'Create as a draft'}
+        </button>
+        {!isRevision && (
+          <button type="button" className="strong" disabled={!isSound || isSending} onClick={() => void create(true)}>
+            Create and start
+          </button>
+        )}
+        {!isSound && <span className="small quiet">Mend the faults above first.</span>}
+      </div>
+      {fault !== undefined && <FaultBox fault={fault} />}
+    </div>
+  );
+}

@@ -1,0 +1,56 @@
+// Which questions does the page ask, and under which name are the answers kept? Changes of an experiment make all of its stale.
+import { type UseQueryResult, useQuery } from '@tanstack/react-query';
+import type {
+  DistributionsAnswer,
+  ListAnswer,
+  NowAnswer,
+  OverviewAnswer,
+  RevisionsAnswer,
+  SeriesAnswer,
+  ServedAnswer,
+  SessionAnswer,
+  TimelineAnswer,
+} from '../../../src/api/index.ts';
+import { type ExperimentKey, type ExperimentPart, listPath, otherPaths, overviewPath, partPath } from './page-paths.ts';
+import { readApi } from './request.ts';
+
+interface Parts {
+  readonly now: NowAnswer;
+  readonly series: SeriesAnswer;
+  readonly distributions: DistributionsAnswer;
+  readonly served: ServedAnswer;
+  readonly timeline: TimelineAnswer;
+  readonly revisions: RevisionsAnswer;
+}
+
+/** Every experiment, one row each. */
+export function useList(): UseQueryResult<ListAnswer> {
+  return useQuery({ queryKey: ['list'], queryFn: ({ signal }) => readApi<ListAnswer>(listPath, { signal }) });
+}
+
+/** All of one experiment above the charts; `at`: as it was then. */
+export function useOverview(key: ExperimentKey, at: string | undefined): UseQueryResult<OverviewAnswer> {
+  return useQuery({
+    queryKey: ['experiment', key.namespace, key.name, 'overview', at ?? 'now'],
+    queryFn: ({ signal }) => readApi<OverviewAnswer>(overviewPath(key, at), { signal }),
+  });
+}
+
+/** One further part of an experiment. */
+export function usePart<Part extends ExperimentPart>(key: ExperimentKey, part: Part): UseQueryResult<Parts[Part]> {
+  return useQuery({
+    queryKey: ['experiment', key.namespace, key.name, part],
+    queryFn: ({ signal }) => readApi<Parts[Part]>(partPath(key, part), { signal }),
+    // The last hour moves on although nothing happens.
+    ...(part === 'now' ? { refetchInterval: 10_000 } : {}),
+  });
+}
+
+/** Whether this browser may read. */
+export function useSession(): UseQueryResult<SessionAnswer> {
+  return useQuery({
+    queryKey: ['session'],
+    queryFn: ({ signal }) => readApi<SessionAnswer>(otherPaths.session, { signal }),
+    retry: false,
+  });
+}

@@ -1,0 +1,102 @@
+// Live: new evidence shows without a reload, nothing jumps, a pause holds, and a server that goes away and comes back is told.
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Page } from 'playwright-core';
+import { experimentText } from '../e2e/assay-process.ts';
+import type { BrowserCase } from './browser-case.ts';
+
+const requestsOf = async (page: Page): Promise<number> => {
+  const texts = await page.locator('#now [data-value-path$="/requests"]').allTextContents();
+  return texts.reduce((sum, text) => sum + Number(text.replaceAll(',', '')), 0);
+};
+
+const unitsOf = async (page: Page): Promise<number> => {
+  const texts = await page.locator('#split [data-value-path$="/units"]').allTextContents();
+  return texts.reduce((sum, text) => sum + (Number(text.replaceAll(',', '')) || 0), 0);
+};
+
+/** Waits, at most a minute, until a reading of the page holds. */
+async function until(read: () => Promise<boolean>, what: string): Promise<void> {
+  const end = Date.now() + 60_000;
+  while (!(await read())) {
+    if (Date.now() > end) throw new Error(`${what} did not come about within a minute`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+/** The cases. */
+export const liveCases: readonly BrowserCase[] = [
+  {
+    name: 'live: outcomes show without a reload and nothing moves; a pause holds',
+    run: async (stage) => {
+      await stage.drive({ from: 0, count: 120 });
+      const page = await stage.open(`${stage.server.apiUrl}/experiments/scores`);
+      await page.waitForSelector('[data-live="live"]');
+      await page.waitForSelector('table.metrics tr[data-metric]');
+      await until(async () => (await unitsOf(page)) >= 120, 'the first 120 units');
+      await page.evaluate(`(() => {
+        window.shifts = 0;
+        new PerformanceObserver((list) => { for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifts += entry.value; })
+          .observe({ type: 'layout-shift', buffered: false });
+      })()`);
+      await stage.drive({ from: 120, count: 120 });
+      await until(async () => (await unitsOf(page)) >= 240, '240 units');
+      const shifts = await page.evaluate<number>('window.shifts');
+      stage.note(`cumulative layout shift ${shifts.toFixed(4)}`);
+      assert.ok(shifts < 0.05, `cumulative layout shift ${shifts}`);
+      await page.keyboard.press('.');
+      await page.waitForSelector('[data-live="paused"]');
+      const held = await unitsOf(page);
+      await stage.drive({ from: 240, count: 40 });
+      await until(async () => /waiting/.test(await page.locator('[data-live]').innerText()), 'a held update');
+      assert.equal(await unitsOf(page), held);
+      await page.keyboard.press('.');
+      await until(async () => (await unitsOf(page)) > held, 'the held update');
+      await stage.keep(page, 'experiment-live');
+    },
+  },
+  {
+    name: 'live: a server that ends is told, old numbers stay, and the page goes on when it is back',
+    run: async (stage) => {
+      const port = await freePort();
+      const folder = await stage.makeFolder();
+      const file = join(folder, 'scores.yaml');
+      await writeFile(file, experimentText(['http://127.0.0.1:9', 'http://127.0.0.1:9']));
+      const args = ['--data', join(folder, 'data'), '-f', file, '--start', '--api-port', String(port)];
+      const first = await stage.startServer(args);
+      const page = await stage.open(`${first.apiUrl}/`, { tolerates: /Failed to load resource|ERR_CONNECTION|net::/ });
+      await page.waitForSelector('tr[data-experiment="scores"]');
+      await page.waitForSelector('[data-live="live"]');
+      await first.end();
+      await page.getByText('The server does not answer.').waitFor({ timeout: 60_000 });
+      assert.equal(await page.locator('tr[data-experiment="scores"]').count(), 1);
+      await stage.keep(page, 'list-stale');
+      const second = await stage.startServer(args);
+      await page.waitForSelector('[data-live="live"]', { timeout: 60_000 });
+      assert.equal(await page.getByText('The server does not answer.').count(), 0);
+      await second.end();
+    },
+  },
+  {
+    name: 'live: eight tabs of one browser are live over one stream',
+    run: async (stage) => {
+      const context = await stage.newContext();
+      const tabs = await Promise.all(Array.from({ length: 8 }, () => context.newPage()));
+      for (const tab of tabs) await tab.goto(`${stage.server.apiUrl}/`);
+      for (const tab of tabs) await tab.waitForSelector('[data-live="live"]', { timeout: 30_000 });
+      assert.ok((await requestsOf(tabs[0]!)) === 0);
+      await context.close();
+    },
+  },
+];
+
+function freePort(): Promise<number> {
+  return new Promise((resolve) => {
+    const probe = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = probe.address() as { port: number };
+      probe.close(() => resolve(port));
+    });
+  });
+}
