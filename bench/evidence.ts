@@ -9,6 +9,7 @@ import { compareReports } from './evidence/compare-reports.ts';
 import { benchRecord, ingestTurn } from './evidence/ingest.ts';
 import { killWriter } from './evidence/killed.ts';
 import { askPeers } from './evidence/peers.ts';
+import { makeEvidenceFor, reportMemory } from './evidence/report-memory.ts';
 
 const { values: flags } = parseArgs({
   options: {
@@ -18,6 +19,8 @@ const { values: flags } = parseArgs({
     check: { type: 'boolean', default: false },
     /** Exposures of the report; half as many outcomes. */
     rows: { type: 'string' },
+    /** Only asks how much memory a report takes under this limit of DuckDB, such as 400MB. */
+    memory: { type: 'string' },
     /** Also asks PostgreSQL and, by `--python`, tea-tasting, where they are. */
     peers: { type: 'boolean', default: false },
     python: { type: 'string' },
@@ -53,6 +56,23 @@ const limit = setTimeout(
 ).unref();
 process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+
+if (flags.memory !== undefined) {
+  const size = Number(flags.rows ?? 10_000_000);
+  await makeEvidenceFor(directory, size);
+  for (const kept of [false, true]) {
+    const { seconds, peakBytes, predictions: found } = await reportMemory(directory, {
+      predictions: size,
+      memoryLimit: flags.memory,
+      kept,
+    });
+    say(
+      `report over ${found} exposures and ${size / 2} outcomes, ${kept ? 'tables kept in a state file' : 'nothing kept'}, limit ${flags.memory}: ` +
+        `${(peakBytes / 2 ** 20).toFixed(0)} MB at most, ${seconds.toFixed(1)} s`,
+    );
+  }
+  process.exit(0);
+}
 
 say('durability: acknowledged means written, and an fdatasync begun afterwards has returned');
 

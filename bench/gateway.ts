@@ -231,14 +231,12 @@ try {
   }
 
   // All at once and on all cores: what is compiled in this time does not depend on who else runs.
-  const warmUps = [...lanes.filter(({ proxy }) => proxy !== nginx), { proxy: pair, traffic: plain }];
+  const warmUps = lanes.filter(({ proxy }) => proxy !== nginx);
   await Promise.all(
     warmUps.map(({ proxy, traffic }) => {
-      if (proxy === undefined) return null;
-      const processes = proxy === pair ? 2 : 1;
-      const seconds = flags.quick ? 11 : 15;
+      const seconds = flags.quick ? 12 : 20;
       const turns = warmUps.filter((each) => each.proxy === proxy).length;
-      return loadOnce(proxy, traffic, { seconds, connections: Math.ceil((24 * processes) / turns), pinned: false });
+      return loadOnce(proxy, traffic, { seconds, connections: Math.ceil(32 / turns), pinned: false });
     }),
   );
   for (const { proxy } of lanes) pin(proxy.running, proxyCore);
@@ -255,6 +253,8 @@ try {
   if (byDefault !== undefined && pair !== undefined) {
     pin(byDefault.running, 'all');
     pin(pair.running, 'all');
+    // Each of two processes compiles for itself, and each gets but a part of the requests.
+    await loadOnce(pair, plain, { seconds: flags.quick ? 5 : 10, connections: 64, pinned: false });
     lane('one process', byDefault, plain);
     lane('two workers', pair, plain);
     const turns = lanes.slice(-2);

@@ -35,11 +35,11 @@ export function run(name: string, command: readonly string[], options: RunOption
   return running;
 }
 
-/** Moves a process tree to one core, or to all of them. */
+/** Moves what serves to one core, or to all of them. The analysis process stays on all: it is niced, and not what is measured. */
 export function pin({ pid }: Running, core: number | 'all'): void {
   if (!canPin) return;
   const cores = core === 'all' ? `0-${availableParallelism() - 1}` : String(core);
-  for (const each of [pid, ...descendants(pid)])
+  for (const each of [pid, ...descendants(pid)].filter((id) => !isAnalysis(id)))
     execFileSync('/usr/bin/taskset', ['-a', '-p', '-c', cores, String(each)], { stdio: 'ignore' });
 }
 

@@ -117,15 +117,24 @@ export async function startNginx(nginx: Tool, upstreams: Upstreams, place: Place
   const directory = join(place.directory, 'nginx');
   mkdirSync(directory, { recursive: true });
   const port = await freePort();
-  const pass = 'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header x-variant $variant;';
-  const tell = 'add_header x-variant $variant; add_header x-prediction-id $request_id;';
+  // What Assay tells model server and caller, and what it writes down, nginx tells and writes too.
+  const pass = [
+    'proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;',
+    'proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Host $host;',
+    'proxy_set_header X-Request-Id $request_id; proxy_set_header X-Assay-Experiment plain;',
+    'proxy_set_header X-Assay-Prediction-Id $request_id;',
+  ].join(' ');
+  const tell = [
+    'add_header X-Request-Id $request_id; add_header X-Assay-Experiment plain; add_header X-Assay-Variant $variant;',
+    'add_header X-Assay-Prediction-Id $request_id;',
+  ].join(' ');
   const pool = (name: string, to: number): string =>
     `upstream ${name} { server 127.0.0.1:${to}; keepalive 64; keepalive_requests 1000000000; keepalive_timeout 600s; }`;
   const running = runNginx('nginx', nginx, {
     ...place,
     directory,
     http: `
-log_format line escape=json '{"t":$msec,"id":"$request_id","unit":"$http_x_user_id","variant":"$variant","status":$status,"ms":$request_time,"upstreamMs":"$upstream_response_time"}';
+log_format line escape=json '{"v":1,"writer":"$pid","sequence":$connection,"kind":"prediction","timeMs":$msec,"namespace":"default","experiment":"plain","revision":1,"epoch":1,"predictionId":"$request_id","requestId":"$request_id","row":0,"unit":"$http_x_user_id","assigned":"$variant","served":"$variant","reason":"split","propensity":0.5,"attempts":[{"variant":"$variant","status":$upstream_status,"latencyMs":"$upstream_response_time","error":null}],"context":{},"prediction":null,"captured":{},"status":$status,"callerMs":$request_time,"streaming":false}';
 access_log ${directory}/access.log line buffer=128k flush=100ms;
 split_clients "bench$http_x_user_id" $variant { 50% a; * b; }
 ${pool('a', upstreams.a)}
@@ -148,7 +157,7 @@ export async function startHaproxy(haproxy: Tool, upstreams: Upstreams, place: P
   mkdirSync(directory, { recursive: true });
   const port = await freePort();
   const backend = (name: string, to: number): string =>
-    `backend ${name}\n  http-reuse always\n  http-response set-header x-variant ${name}\n  server s 127.0.0.1:${to} maxconn 64 pool-max-conn 64`;
+    `backend ${name}\n  http-reuse always\n  http-response set-header x-assay-variant ${name}\n  server s 127.0.0.1:${to} maxconn 64 pool-max-conn 64`;
   writeFileSync(
     join(directory, 'haproxy.cfg'),
     `global
@@ -170,7 +179,15 @@ frontend in
   bind 127.0.0.1:${port}
   http-request set-var(txn.unit) req.hdr(x-user-id)
   http-request set-var(txn.half) req.hdr(x-user-id),xxh32(7),mod(2)
-  http-response set-header x-prediction-id %[unique-id]
+  option forwardfor
+  http-request set-header X-Forwarded-Proto http
+  http-request set-header X-Forwarded-Host %[req.hdr(host)]
+  http-request set-header X-Request-Id %[unique-id]
+  http-request set-header X-Assay-Experiment plain
+  http-request set-header X-Assay-Prediction-Id %[unique-id]
+  http-response set-header X-Request-Id %[unique-id]
+  http-response set-header X-Assay-Experiment plain
+  http-response set-header X-Assay-Prediction-Id %[unique-id]
   use_backend a if { var(txn.half) -m int 0 }
   default_backend b
 ${backend('a', upstreams.a)}

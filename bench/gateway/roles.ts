@@ -40,11 +40,11 @@ interface HttpProxy {
   };
 }
 
-/** The same work as the gateway: the unit from the header, the same hash, two headers, one line of log through a buffer. */
+/** The same work as the gateway: the unit from the header, the same hash, the same headers to both sides, the same line of log, through a buffer. */
 async function runHttpProxy(port: number, upstreams: readonly [number, number], directory: string): Promise<void> {
   // @ts-expect-error the package brings no types
   const { createProxyServer } = (await import('http-proxy')).default as HttpProxy;
-  const proxy = createProxyServer({});
+  const proxy = createProxyServer({ xfwd: true });
   proxy.on('error', (_fault, _req, res) => {
     if (!res.headersSent) res.writeHead(502);
     res.end();
@@ -84,13 +84,19 @@ async function runHttpProxy(port: number, upstreams: readonly [number, number], 
     const { variant } = decide(prepared, { unit, forced: null, random: Math.random });
     count += 1;
     const id = `bench-${count.toString(36)}`;
-    req.headers['x-variant'] = variant;
-    res.setHeader('x-variant', variant);
-    res.setHeader('x-prediction-id', id);
+    Object.assign(req.headers, {
+      'x-request-id': id,
+      'x-assay-experiment': 'plain',
+      'x-assay-prediction-id': id,
+    });
+    res.setHeader('x-request-id', id);
+    res.setHeader('x-assay-experiment', 'plain');
+    res.setHeader('x-assay-variant', variant);
+    res.setHeader('x-assay-prediction-id', id);
     res.on('finish', () => {
       const ms = performance.now() - startedMs;
       lines.push(
-        `{"t":${Date.now()},"id":"${id}","unit":"${unit}","variant":"${variant}","status":${res.statusCode},"ms":${ms}}\n`,
+        `{"v":1,"writer":"${process.pid}","sequence":${count},"kind":"prediction","timeMs":${Date.now()},"namespace":"default","experiment":"plain","revision":1,"epoch":1,"predictionId":"${id}","requestId":"${id}","row":0,"unit":"${unit}","assigned":"${variant}","served":"${variant}","reason":"split","propensity":0.5,"attempts":[{"variant":"${variant}","status":${res.statusCode},"latencyMs":${ms},"error":null}],"context":{},"prediction":null,"captured":{},"status":${res.statusCode},"callerMs":${ms},"streaming":false}\n`,
       );
       if (lines.length >= 1000) write();
     });

@@ -62,6 +62,9 @@ export interface LiveTally {
   take(): readonly VariantTally[];
 }
 
+/** Cells that are looked through one by one before they are looked up. */
+const mostRecent = 8;
+
 /** Streams under way that are remembered at most; the ends of further ones are not counted. */
 const mostOpenStreams = 100_000;
 
@@ -90,6 +93,7 @@ interface MutableLatency {
 /** A tally with nothing in it. */
 export function createLiveTally(): LiveTally {
   let cells = new Map<string, Cell>();
+  const recent: Cell[] = [];
   const streams = new Map<string, { readonly key: TallyKey; readonly group: number }>();
   let withoutUnit = 0;
 
@@ -99,14 +103,22 @@ export function createLiveTally(): LiveTally {
     return withoutUnit;
   };
 
-  /** Of the variant as a whole, and of the unit's group. */
-  const countsOf = (key: TallyKey, group: number): readonly [Counts, Counts] => {
+  const cellOf = (key: TallyKey): Cell => {
+    // Most traffic meets few cells, and to compare is cheaper than to make a name.
+    for (const cell of recent) if (isSameKey(cell.key, key)) return cell;
     const name = nameOf(key);
     let cell = cells.get(name);
     if (cell === undefined) {
       cell = { key, total: emptyCounts(), groups: new Array<Counts | undefined>(unitGroups).fill(undefined) };
       cells.set(name, cell);
     }
+    if (recent.length < mostRecent) recent.push(cell);
+    return cell;
+  };
+
+  /** Of the variant as a whole, and of the unit's group. */
+  const countsOf = (key: TallyKey, group: number): readonly [Counts, Counts] => {
+    const cell = cellOf(key);
     const own = cell.groups[group] ?? emptyCounts();
     cell.groups[group] = own;
     return [cell.total, own];
@@ -155,6 +167,7 @@ export function createLiveTally(): LiveTally {
         groups: groups.flatMap((counts, group) => (counts === undefined ? [] : [{ group, ...counts }])),
       }));
       cells = new Map();
+      recent.length = 0;
       return taken;
     },
   };
@@ -174,6 +187,16 @@ export function mergeTallies(tallies: Iterable<VariantTally>): readonly VariantT
     );
   }
   return [...merged.values()];
+}
+
+function isSameKey(a: TallyKey, b: TallyKey): boolean {
+  return (
+    a.variant === b.variant &&
+    a.experiment === b.experiment &&
+    a.epoch === b.epoch &&
+    a.analysed === b.analysed &&
+    a.namespace === b.namespace
+  );
 }
 
 function nameOf({ namespace, experiment, epoch, variant, analysed }: TallyKey): string {

@@ -207,7 +207,8 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
     else if (lane.heldBytes + bytes > maxHeldBytes) drop(lane, 'bytes');
     else {
       lane.heldBytes += bytes;
-      lane.queue.push({ ...candidate, shadow, bytes });
+      const { predictionId, tellsDeadline } = candidate;
+      lane.queue.push({ experiment, assigned, predictionId, ask, tellsDeadline, shadow, bytes });
       wake(lane);
     }
   };
