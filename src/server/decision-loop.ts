@@ -27,7 +27,7 @@ export interface RunningLoop {
 const tickEveryMs = 250;
 const usualVerdictEveryMs = 5_000;
 /** Between two rounds passes at least this many times what the last one took. */
-const mostlyIdle = 20;
+const mostlyIdle = 10;
 /** The same fault of the same experiment is told again only after this long. */
 const quietMs = 60_000;
 
