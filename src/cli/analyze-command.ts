@@ -1,5 +1,6 @@
 // `assay analyze`: the server's report from a file: a table with a row per unit, or published summaries.
 import { readFile } from 'node:fs/promises';
+import type { TableMetric } from '../adapters/csv-analysis.ts';
 import { analyzePublished, makeReport, parsePublished, type Report } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
 import { exitCodeOf } from './remote-commands.ts';
@@ -14,6 +15,8 @@ interface AnalyzeOptions extends ReportOutput {
   readonly control?: string;
   readonly metric: readonly string[];
   readonly share: readonly string[];
+  readonly winsorize: readonly string[];
+  readonly covariate: readonly string[];
   readonly lowerIsBetter?: boolean;
   readonly alpha: number;
   readonly gate?: boolean;
@@ -59,7 +62,7 @@ async function analyzeDocument(file: string): Promise<Report> {
 }
 
 async function analyzeTable(file: string, options: AnalyzeOptions): Promise<Report> {
-  const metrics = options.metric.map(parseMetric);
+  const metrics = withRules(options.metric.map(parseMetric), options);
   const { unit, variant, control } = options;
   if (unit === undefined || variant === undefined || control === undefined || metrics.length === 0) {
     const missing = Object.entries({
@@ -92,7 +95,53 @@ async function analyzeTable(file: string, options: AnalyzeOptions): Promise<Repo
   });
 }
 
-function parseMetric(text: string): { name: string; kind: 'proportion' | 'mean' } {
+/** The metrics with where their values end and what was known before. */
+function withRules(metrics: readonly TableMetric[], { winsorize, covariate }: AnalyzeOptions): readonly TableMetric[] {
+  const byMetric = (option: string, texts: readonly string[]): ReadonlyMap<string, string> =>
+    new Map(
+      texts.map((text) => {
+        const at = text.lastIndexOf('=');
+        const name = text.slice(0, at);
+        if (at < 1 || at === text.length - 1 || !metrics.some((metric) => metric.name === name))
+          throw new AssayError(
+            'usage-invalid',
+            `--${option} is "${text}", must be METRIC=... with one of the metrics: ${metrics.map((metric) => metric.name).join(', ')}`,
+          );
+        return [name, text.slice(at + 1)];
+      }),
+    );
+  const ends = byMetric('winsorize', winsorize);
+  const before = byMetric('covariate', covariate);
+  return metrics.map((metric) => {
+    const quantiles = ends.get(metric.name);
+    const column = before.get(metric.name);
+    if (quantiles !== undefined && metric.kind !== 'mean')
+      throw new AssayError(
+        'usage-invalid',
+        `--winsorize names ${metric.name}, must name a mean: a proportion has no tail`,
+      );
+    return {
+      ...metric,
+      ...(quantiles === undefined ? {} : { cap: parseQuantiles(quantiles) }),
+      ...(column === undefined ? {} : { covariate: column }),
+    };
+  });
+}
+
+/** `0.99`, or `0.01,0.99` for both ends. */
+function parseQuantiles(text: string): NonNullable<TableMetric['cap']> {
+  const [first, second] = text.split(',').map(shareOf);
+  const [lower, upper] = text.includes(',') ? [first, second] : [undefined, first];
+  const isShare = (share: number | undefined): share is number => share !== undefined && share > 0 && share < 1;
+  if (text.split(',').length > 2 || !isShare(upper) || (lower !== undefined && !(isShare(lower) && lower < upper)))
+    throw new AssayError(
+      'usage-invalid',
+      `--winsorize ends at "${text}", must be a share in (0, 1) such as 0.99, or two such as 0.01,0.99`,
+    );
+  return { kind: 'quantile', ...(lower === undefined ? {} : { lower }), upper };
+}
+
+function parseMetric(text: string): TableMetric {
   const at = text.lastIndexOf(':');
   const name = text.slice(0, at);
   const kind = text.slice(at + 1);

@@ -216,6 +216,8 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     .option('--control <name>', 'which variant is the control')
     .option('--metric <name:kind>', 'column and kind: proportion or mean; the first is primary; repeat it', collect, [])
     .option('--share <variant=share>', 'planned share of a variant; default: equal; repeat it', collect, [])
+    .option('--winsorize <metric=quantiles>', 'values beyond become it: 0.99, or 0.01,0.99; repeat it', collect, [])
+    .option('--covariate <metric=column>', 'what was known of the unit before (CUPED); repeat it', collect, [])
     .option('--lower-is-better', 'for the primary metric')
     .option('--alpha <p>', 'two-sided significance level', Number, 0.05)
     .option('--gate', 'exit like `assay verdict`')

@@ -3,10 +3,11 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { type DistributionsAnswer, paths, type SeriesAnswer } from '../api/index.ts';
 import type { Report } from '../decision/index.ts';
+import { metricUnits } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
 import type { HtmlReportInput } from './html-report/index.ts';
 import { connect, type RemoteOptions } from './remote-commands.ts';
-import { metricUnits, renderReport } from './render/index.ts';
+import { renderReport } from './render/index.ts';
 import { note, say, sayJson, style } from './terminal.ts';
 
 /** How a report leaves the program. */

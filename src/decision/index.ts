@@ -12,6 +12,7 @@ export {
   shareText,
 } from './figure-text.ts';
 export { makeReport } from './make-report.ts';
+export { type MetricUnit, metricUnits } from './metric-unit.ts';
 export { durationText } from './number-text.ts';
 export { pilotOfReport, pilotOfSummary } from './pilot.ts';
 export { type CriterionPower, type PowerPlan, planPower } from './plan-power.ts';

@@ -4,17 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { allocate, decide, prepareAssignment } from '../../assignment/index.ts';
-import type { Report } from '../../decision/index.ts';
+import { metricUnits, type Report } from '../../decision/index.ts';
 import { type Experiment, parseExperimentFile } from '../../experiment/index.ts';
 import { createRandom, type Random } from '../../stats/index.ts';
-import {
-  createProgress,
-  formatCount,
-  metricUnits,
-  type ProgressStream,
-  renderReport,
-  type TerminalStyle,
-} from '../render/index.ts';
+import { createProgress, formatCount, type ProgressStream, renderReport, type TerminalStyle } from '../render/index.ts';
 import { demoExperimentName, demoModel, enhancedShare, writeDemoExperiment } from './demo-experiment.ts';
 import { type DriveResult, drive } from './drive.ts';
 import { accuracyOn, type ForecastModelName, fitForecastModel, splitInTime } from './forecast-models.ts';

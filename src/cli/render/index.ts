@@ -10,7 +10,6 @@ export {
   type Unit,
   wrapText,
 } from './format.ts';
-export { metricUnits } from './metric-unit.ts';
 export { moneyLines } from './money.ts';
 export { renderPowerChart } from './power-chart.ts';
 export { createProgress, type Progress, type ProgressStream } from './progress.ts';

@@ -1,17 +1,19 @@
 // What does a metric count? Read off its expression, so that shares are printed as percent and times as milliseconds.
-import type { Experiment } from '../../experiment/index.ts';
-import { checkTypes, parseExpression } from '../../expression/index.ts';
-import type { Unit } from './format.ts';
+import type { Experiment } from '../experiment/index.ts';
+import { checkTypes, parseExpression } from '../expression/index.ts';
 
 const times: readonly string[] = ['attempt_ms', 'caller_ms'];
 const flags: readonly string[] = ['failed', 'caller_failed', 'fallback'];
 
-/** Unit of every metric of an experiment, by name: yes-or-no questions are shares, latencies milliseconds. */
-export function metricUnits(experiment: Experiment): Readonly<Record<string, Unit>> {
+/** What a metric's figures count; `number` where nothing is known. */
+export type MetricUnit = 'share' | 'ms' | 'number';
+
+/** Unit of every metric of an experiment, by name: yes-or-no questions are shares, the built-in times milliseconds. */
+export function metricUnits(experiment: Experiment): Readonly<Record<string, MetricUnit>> {
   return Object.fromEntries(experiment.metrics.map(({ name, definition }) => [name, unitOfKind(definition)] as const));
 }
 
-function unitOfKind(definition: Experiment['metrics'][number]['definition']): Unit {
+function unitOfKind(definition: Experiment['metrics'][number]['definition']): MetricUnit {
   switch (definition.kind) {
     case 'proportion':
     case 'retention':
@@ -27,7 +29,7 @@ function unitOfKind(definition: Experiment['metrics'][number]['definition']): Un
   }
 }
 
-function unitOf(expression: string): Unit {
+function unitOf(expression: string): MetricUnit {
   if (times.includes(expression.trim())) return 'ms';
   if (flags.includes(expression.trim())) return 'share';
   const parsed = parseExpression(expression);
