@@ -61,8 +61,11 @@ if (flags.memory !== undefined) {
   const size = Number(flags.rows ?? 10_000_000);
   await makeEvidenceFor(directory, size);
   for (const kept of [false, true]) {
-    const { seconds, peakBytes, predictions: found } = await reportMemory(directory, {
-      predictions: size,
+    const {
+      seconds,
+      peakBytes,
+      predictions: found,
+    } = await reportMemory(directory, {
       memoryLimit: flags.memory,
       kept,
     });

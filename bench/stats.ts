@@ -1,11 +1,11 @@
 // How long do the statistics take? A full report from summaries, and each distribution's tail beside two other libraries:
 // `npm run bench:stats [-- --json] [-- --quick] [-- --write]`. Wall and CPU time, medians of interleaved rounds;
 // `--write` puts the ratios, which travel better than times, into docs/performance.md.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { makeReport, type Report } from '../src/decision/index.ts';
+import type { Report } from '../src/decision/index.ts';
 import type { ExperimentSummary, MetricSummary, VariantSummary } from '../src/evidence/index.ts';
 import {
   beta,
@@ -92,6 +92,11 @@ function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)]!;
 }
+
+/** The report as it is shipped: run from source, every function made on the way would have its name set again. */
+const built = new URL('../dist/decision/index.js', import.meta.url);
+if (!existsSync(built)) throw new Error('dist/decision/index.js is missing, must be there: npm run build');
+const { makeReport } = (await import(built.href)) as typeof import('../src/decision/index.ts');
 
 // --- A full report -------------------------------------------------------------------------------------------------
 

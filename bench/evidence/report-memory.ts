@@ -18,7 +18,7 @@ export interface ReportMemory {
 /** @param of.kept with the tables of the analysis process in a state file, as `assay serve` keeps them. */
 export async function reportMemory(
   directory: string,
-  of: { readonly predictions: number; readonly memoryLimit: string; readonly kept: boolean },
+  of: { readonly memoryLimit: string; readonly kept: boolean },
 ): Promise<ReportMemory> {
   const child = spawn(
     process.execPath,

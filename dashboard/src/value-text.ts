@@ -79,7 +79,7 @@ function shownText(
     case 'probability':
       return probabilityText(value as number);
     case 'relative':
-      return relativeText(value as number);
+      return relativeText(value as number, interval);
     case 'text':
       return String(value);
   }

@@ -1,6 +1,6 @@
 // The program of the analysis process: takes evidence in, keeps its state file, answers for the server, and steps back for everybody else.
 import { readdirSync } from 'node:fs';
-import { constants, setPriority } from 'node:os';
+import { availableParallelism, constants, setPriority } from 'node:os';
 import { AssayError } from '../errors.ts';
 import type { AnalysisOrder, AnalysisReport, AnalysisSettings, AnalysisTask } from './analysis-messages.ts';
 import { type DuckdbAnalyticsOptions, openDuckdbAnalytics } from './duckdb-analytics.ts';
@@ -25,6 +25,8 @@ let asked = 0;
 let told = '';
 /** Between two rounds passes at least this many times what the last one took. */
 const mostlyIdle = 5;
+/** A core is left to requests where there are two. */
+const ownThreads = Math.max(1, Math.min(4, availableParallelism() - 1));
 
 process.on('message', (order: AnalysisOrder) => {
   if (order.kind === 'start') start(order.settings);
@@ -66,11 +68,11 @@ function start(given: AnalysisSettings): void {
 /** Opens at the first need; a failed opening is tried again at the next. */
 function opened(): Promise<StandingSummaries> {
   if (settings === undefined) throw new Error('the analysis process was not started');
-  const { directory, threads, memoryLimit, tempDirectory, engine } = settings;
+  const { directory, threads = ownThreads, memoryLimit, tempDirectory, engine } = settings;
   analytics ??= openStanding({
     directory,
     stateFile: stateFileOf(directory),
-    ...(threads === undefined ? {} : { threads }),
+    threads,
     ...(memoryLimit === undefined ? {} : { memoryLimit }),
     ...(tempDirectory === undefined ? {} : { tempDirectory }),
     ...(engine === undefined ? {} : { engine }),

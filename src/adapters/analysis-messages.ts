@@ -6,7 +6,7 @@ import type { EngineSettings } from './open-engine.ts';
 /** How the process is set up. */
 export interface AnalysisSettings {
   readonly directory: string;
-  /** Default 2. */
+  /** Of the engine; default one less than the machine has cores, 1 to 4. */
   readonly threads?: number;
   /** Of the engine, for example `1GB`, the default; beyond it, it spills to a temporary folder. */
   readonly memoryLimit?: string;

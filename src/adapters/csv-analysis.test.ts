@@ -30,6 +30,57 @@ async function table(text: string, changes: Partial<TableAnalysis> = {}) {
 type Of<K extends MetricSummary['kind']> = Extract<MetricSummary, { kind: K }>;
 
 describe('a table in a file', () => {
+  it('ends the values of a metric at quantiles of all variants together, and says how many moved', async () => {
+    const rows = [1, 2, 3, 4, 5, 6, 7, 8, 9, 1_000].map((value, place) => `${place},${place % 2 ? 'b' : 'a'},${value}`);
+    const found = await table(`user,version,value\n${rows.join('\n')}\n`, {
+      metrics: [{ name: 'value', kind: 'mean', cap: { kind: 'quantile', lower: 0.2, upper: 0.9 } }],
+    });
+    expect(found.caps).toEqual({ value: { lower: 2, upper: 9, raised: 1, lowered: 1, n: 10 } });
+    expect(found.variants.map(({ metrics }) => metrics.value)).toMatchObject([
+      { kind: 'mean', n: 5, mean: (2 + 3 + 5 + 7 + 9) / 5 },
+      { kind: 'mean', n: 5, mean: (2 + 4 + 6 + 8 + 9) / 5 },
+    ]);
+  });
+
+  it('takes along what was known of a unit before, as the mean of its rows, or of all where it has none', async () => {
+    const text = 'user,version,value,bought,before\n1,a,1,1,4\n2,a,3,0,\n3,b,5,1,8\n4,b,2,0,3\n';
+    const found = await table(text, {
+      metrics: [
+        { name: 'value', kind: 'mean', covariate: 'before' },
+        { name: 'bought', kind: 'proportion' },
+      ],
+    });
+    // Units 1 and 2 of a have 4 and, with none of its own, (4 + 8 + 3) / 3 = 5.
+    expect(found.variants[0]?.metrics.value).toEqual({
+      kind: 'mean',
+      n: 2,
+      mean: 2,
+      m2: 2,
+      adjusted: {
+        n: 2,
+        mean: [2, 4.5],
+        m2: [
+          [2, 1],
+          [1, 0.5],
+        ],
+      },
+    });
+    expect(found.variants[0]?.metrics.bought).toEqual({ kind: 'proportion', n: 2, successes: 1 });
+    const several = await table('user,version,value,before\n1,a,1,4\n1,a,3,6\n2,a,2,1\n3,b,5,8\n', {
+      metrics: [{ name: 'value', kind: 'mean', covariate: 'before' }],
+    });
+    expect(several.variants[0]?.metrics.value).toMatchObject({
+      kind: 'ratio',
+      n: 2,
+      adjusted: { mean: [3, 1.5, 3, 1] },
+    });
+    await expect(
+      table('user,version,value,before\n1,a,1,x\n2,b,1,2\n', {
+        metrics: [{ name: 'value', kind: 'mean', covariate: 'before' }],
+      }),
+    ).rejects.toThrow("row 2: before is 'x', must be a number");
+  });
+
   it('is summed up per unit and variant', async () => {
     const found = await table('user,version,value,bought\n1,a,1,TRUE\n2,a,3,false\n3,b,5,1\n4,b,,0\n', {
       metrics: [

@@ -4,6 +4,8 @@ import { basename, extname, resolve } from 'node:path';
 import { AssayError } from '../errors.ts';
 import {
   assembleVariants,
+  type CapSummary,
+  cappedSteps,
   type EvidenceHealth,
   type ExperimentSummary,
   jointSql,
@@ -16,8 +18,19 @@ import {
   unitMetricStep,
   unitsSql,
 } from '../evidence/index.ts';
+import type { CapRule } from '../experiment/index.ts';
 import { csvFault, csvSource, readCsvHeader } from './csv-header.ts';
 import { type DuckdbSession, openDuckdbSession } from './duckdb-session.ts';
+
+/** A column that is a metric. */
+export interface TableMetric {
+  readonly name: string;
+  readonly kind: 'proportion' | 'mean';
+  /** Where its values end; means only. */
+  readonly cap?: CapRule;
+  /** Column with what was known of the unit before the experiment; of several rows their mean. An empty one counts as the mean of all. */
+  readonly covariate?: string;
+}
 
 /** What to read from a table. */
 export interface TableAnalysis {
@@ -29,7 +42,7 @@ export interface TableAnalysis {
   readonly variant: string;
   readonly control: string;
   /** Columns with numbers or TRUE and FALSE; an empty cell is a missing value. At least one. */
-  readonly metrics: readonly { readonly name: string; readonly kind: 'proportion' | 'mean' }[];
+  readonly metrics: readonly TableMetric[];
   /** Expected share or weight by variant; default the same for all. */
   readonly shares?: Readonly<Record<string, number>>;
 }
@@ -69,7 +82,7 @@ async function requireReadable(file: string): Promise<void> {
   }
 }
 
-/** Table `line`: row (as people count), unit, variant, and the metrics as text (tN). */
+/** Table `line`: row (as people count), unit, variant, the metrics as text (tN) and their covariates (uN). */
 async function loadRows(session: DuckdbSession, analysis: TableAnalysis, file: string): Promise<void> {
   const isParquet = extname(file).toLowerCase() === '.parquet';
   const header = isParquet ? undefined : await readCsvHeader(file);
@@ -88,9 +101,13 @@ async function loadRows(session: DuckdbSession, analysis: TableAnalysis, file: s
   const twice = names.find((name, place) => names.indexOf(name) !== place);
   if (twice !== undefined)
     throw new AssayError('input-invalid', `metric ${quoted(twice)} is named twice, must be once`);
-  for (const name of [unit, variant, ...names]) await requireColumn(session, { name, columns, file });
+  const covariates = metrics.flatMap(({ covariate }) => covariate ?? []);
+  for (const name of [unit, variant, ...names, ...covariates]) await requireColumn(session, { name, columns, file });
   const text = (name: string): string => `nullif(trim(CAST(${identifier(name)} AS VARCHAR)), '')`;
-  const picked = names.map((name, place) => `${text(name)} AS t${place}`);
+  const picked = metrics.flatMap(({ name, covariate }, place) => [
+    `${text(name)} AS t${place}`,
+    ...(covariate === undefined ? [] : [`${text(covariate)} AS u${place}`]),
+  ]);
   await session
     .run(
       `CREATE TEMP TABLE line AS SELECT row_number() OVER () + ${isParquet ? 0 : 1} AS row_no, ` +
@@ -170,28 +187,40 @@ async function readShares(session: DuckdbSession, analysis: TableAnalysis): Prom
   return Object.fromEntries(names.map((name, place) => [name, (weights[place] ?? 0) / sum]));
 }
 
-/** Table `cell`: row_no, unit_no, vN as numbers. */
+/** Table `cell`: row_no, unit_no, vN and xN (covariates) as numbers. */
 async function requireNumbers(session: DuckdbSession, { metrics }: TableAnalysis): Promise<void> {
-  const values = metrics.map(
-    (_, place) =>
-      `CASE lower(l.t${place}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE try_cast(l.t${place} AS DOUBLE) END AS v${place}`,
-  );
+  const numberIn = (column: string, name: string): string =>
+    `CASE lower(l.${column}) WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE try_cast(l.${column} AS DOUBLE) END AS ${name}`;
+  const values = metrics.flatMap(({ covariate }, place) => [
+    numberIn(`t${place}`, `v${place}`),
+    ...(covariate === undefined ? [] : [numberIn(`u${place}`, `x${place}`)]),
+  ]);
   await session.run(
     `CREATE TEMP TABLE cell AS SELECT l.*, min(l.row_no) OVER (PARTITION BY l.unit) AS unit_no, ${values.join(', ')} FROM line l`,
   );
-  for (const [place, { name, kind }] of metrics.entries()) {
-    const rule = kind === 'proportion' ? `c.v${place} IN (0, 1)` : `abs(c.v${place}) <= ${largestValue}`;
-    const [wrong] = await session.read(
-      `SELECT c.row_no, c.t${place} AS value, c.v${place} IS NULL OR NOT isfinite(c.v${place}) AS is_text ` +
-        `FROM cell c WHERE c.t${place} IS NOT NULL AND NOT coalesce(${rule}, FALSE) ORDER BY c.row_no LIMIT 1`,
-    );
-    if (wrong === undefined) continue;
-    const value = wrong.value as string;
-    const shown = value.length > 40 ? `${value.slice(0, 37)}...` : value;
-    if (kind === 'proportion') throw atRow(wrong.row_no, `${name} is ${shown}, must be 0 or 1 (or TRUE or FALSE)`);
-    if (wrong.is_text) throw atRow(wrong.row_no, `${name} is ${quoted(shown)}, must be a number`);
-    throw atRow(wrong.row_no, `${name} is ${shown}, must be at most ${largestValue} in size`);
+  for (const [place, { name, kind, covariate }] of metrics.entries()) {
+    await requireColumnOfNumbers(session, { name, kind, text: `t${place}`, number: `v${place}` });
+    if (covariate !== undefined)
+      await requireColumnOfNumbers(session, { name: covariate, kind: 'mean', text: `u${place}`, number: `x${place}` });
   }
+}
+
+async function requireColumnOfNumbers(
+  session: DuckdbSession,
+  of: { readonly name: string; readonly kind: TableMetric['kind']; readonly text: string; readonly number: string },
+): Promise<void> {
+  const { name, kind, text, number } = of;
+  const rule = kind === 'proportion' ? `c.${number} IN (0, 1)` : `abs(c.${number}) <= ${largestValue}`;
+  const [wrong] = await session.read(
+    `SELECT c.row_no, c.${text} AS value, c.${number} IS NULL OR NOT isfinite(c.${number}) AS is_text ` +
+      `FROM cell c WHERE c.${text} IS NOT NULL AND NOT coalesce(${rule}, FALSE) ORDER BY c.row_no LIMIT 1`,
+  );
+  if (wrong === undefined) return;
+  const value = wrong.value as string;
+  const shown = value.length > 40 ? `${value.slice(0, 37)}...` : value;
+  if (kind === 'proportion') throw atRow(wrong.row_no, `${name} is ${shown}, must be 0 or 1 (or TRUE or FALSE)`);
+  if (wrong.is_text) throw atRow(wrong.row_no, `${name} is ${quoted(shown)}, must be a number`);
+  throw atRow(wrong.row_no, `${name} is ${shown}, must be at most ${largestValue} in size`);
 }
 
 async function summarise(
@@ -200,19 +229,39 @@ async function summarise(
   shares: Readonly<Record<string, number>>,
 ): Promise<ExperimentSummary> {
   const { metrics } = analysis;
+  const rows = metrics.map(({ cap }, index) => {
+    const all = `SELECT c.unit_no, -1 AS age, c.v${index} AS value, 0 AS waiting FROM cell c`;
+    return cap === undefined ? { steps: [], rows: all } : cappedSteps({ index, rows: all, rule: cap });
+  });
+  // Of several rows of a unit the mean; who has none stands where it moves nothing.
+  const covariates = metrics.flatMap(({ covariate }, index) =>
+    covariate === undefined
+      ? []
+      : [
+          `SELECT ${index} AS metric, u.unit_no, coalesce(u.x, avg(u.x) OVER (), 0) AS x ` +
+            `FROM (SELECT c.unit_no, avg(c.x${index}) AS x FROM cell c GROUP BY c.unit_no) u`,
+        ],
+  );
+  const withCovariates = covariates.length > 0;
   const steps: readonly SqlStep[] = [
     {
       table: 'unit_scope',
       select: 'SELECT 0 AS scope, c.row_no AS unit_no, c.variant, -1 AS age FROM cell c WHERE c.row_no = c.unit_no',
     },
-    unitMetricStep(
-      metrics.map((_, index) => ({ index, rows: `SELECT c.unit_no, c.v${index} AS value, 0 AS waiting FROM cell c` })),
-    ),
+    ...rows.flatMap((each) => each.steps),
+    unitMetricStep(rows.map((each, index) => ({ index, rows: each.rows }))),
+    ...(withCovariates ? [{ table: 'unit_covariate', select: covariates.join(' UNION ALL ') }] : []),
   ];
   for (const { table, select } of steps) await session.run(`CREATE TEMP TABLE ${table} AS ${select}`);
+  const caps: Record<string, CapSummary> = {};
+  for (const [index, each] of rows.entries()) {
+    if (!('caps' in each)) continue;
+    const [found] = await session.read(each.caps);
+    caps[metrics[index]?.name ?? ''] = capOf(found ?? {});
+  }
   const answers: SummaryAnswers = {
     units: await session.read(unitsSql()),
-    metrics: await session.read(metricsSql()),
+    metrics: await session.read(metricsSql({ withCovariates })),
     joint: await session.read(jointSql(metrics.map((_, index) => index))),
     requests: await session.read(
       'SELECT s.scope, s.variant, count(*) AS requests FROM unit_scope s JOIN cell c ON c.unit_no = s.unit_no GROUP BY s.scope, s.variant',
@@ -239,7 +288,19 @@ async function summarise(
     variants,
     segments: [],
     epochs: [{ epoch: 1, shares, units }],
+    ...(Object.keys(caps).length === 0 ? {} : { caps }),
     health: healthOf(answers.requests ?? [], several?.units as number),
+  };
+}
+
+function capOf(row: SqlRow): CapSummary {
+  const { lower, upper, raised, lowered, n } = row;
+  return {
+    ...(typeof lower === 'number' ? { lower } : {}),
+    ...(typeof upper === 'number' ? { upper } : {}),
+    raised: Number(raised),
+    lowered: Number(lowered),
+    n: Number(n),
   };
 }
 

@@ -93,7 +93,11 @@ export async function openDuckdbAnalytics(options: DuckdbAnalyticsOptions): Prom
       inTurn(async () => {
         // A plan that cannot be read is refused before anything is taken in.
         summarySql(plan);
-        const { result: answers } = await withLatest(() => (keep ? answerFromKept : answerAnew)(session, plan));
+        const { result: answers } = await withLatest(() => {
+          if (keep) return answerFromKept(session, plan);
+          const sealed = manifest?.segments.filter(({ kind }) => kind === 'predictions') ?? [];
+          return answerAnew(session, plan, { predictions: sealed.reduce((sum, { rows }) => sum + rows, 0) });
+        });
         const open = await session.read('SELECT a.writer FROM applied a WHERE NOT a.has_ended');
         const uncleanShutdowns = open.filter(({ writer }) => !isLive(writer as string)).length;
         return makeSummary(plan, answers, { uncleanShutdowns, expired: expiredOf(plan, manifest?.expired ?? []) });
@@ -103,8 +107,12 @@ export async function openDuckdbAnalytics(options: DuckdbAnalyticsOptions): Prom
 }
 
 /** Answers the queries of a plan from all evidence and keeps nothing. */
-async function answerAnew(session: DuckdbSession, plan: AnalysisPlan): Promise<SummaryAnswers> {
-  const { steps, queries } = summarySql(plan, { known: await knownEvidence(session, { plan }) });
+async function answerAnew(
+  session: DuckdbSession,
+  plan: AnalysisPlan,
+  { predictions }: { readonly predictions: number },
+): Promise<SummaryAnswers> {
+  const { steps, queries } = summarySql(plan, { known: await knownEvidence(session, { plan, predictions }) });
   try {
     for (const { table, select } of steps) await session.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`);
     const answers: { [query in SummaryQuery]?: readonly SqlRow[] } = {};

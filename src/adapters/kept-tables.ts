@@ -34,6 +34,9 @@ export const keptTables: readonly string[] = [
 /** Beyond this share of touched units everything is made anew, which also packs the tables. */
 const largestShare = 0.3;
 
+/** Beyond this many predictions their latencies are counted by the microsecond: two to three times the work, but little memory. */
+const manyPredictions = 4_000_000;
+
 /** Questions may overtake one another by this much; then both get the answer of the later one. */
 const overtakenMs = 1_000;
 
@@ -65,7 +68,12 @@ export async function answerFromKept(session: DuckdbSession, asked: AnalysisPlan
     if (isSame) return JSON.parse(found?.answers as string) as SummaryAnswers;
   }
   const before = isUsable ? (JSON.parse(found?.known as string) as KnownEvidence) : undefined;
-  const known = await knownEvidence(session, { plan, since: isUsable ? progress : undefined, before });
+  const known = await knownEvidence(session, {
+    plan,
+    predictions: now.predictions,
+    since: isUsable ? progress : undefined,
+    before,
+  });
   const isKnown = JSON.stringify(known) === JSON.stringify(before);
   const kept = createKept(session, { owner, sql: summarySql(plan, { known, keeps: true }), plan, known });
   await session.run('BEGIN');
@@ -107,15 +115,21 @@ export async function forgetKept(session: DuckdbSession): Promise<void> {
 }
 
 /**
- * What there is of the plan's namespace. @param of.since only rows after these are looked at, `before` says what there was.
+ * What there is of the plan's namespace. @param of.predictions how many there are, of any experiment. @param of.since only rows after these are looked at, `before` says what there was.
  */
 export async function knownEvidence(
   session: DuckdbSession,
   {
     plan,
+    predictions,
     since,
     before,
-  }: { readonly plan: AnalysisPlan; readonly since?: Counts | undefined; readonly before?: KnownEvidence | undefined },
+  }: {
+    readonly plan: AnalysisPlan;
+    readonly predictions: number;
+    readonly since?: Counts | undefined;
+    readonly before?: KnownEvidence | undefined;
+  },
 ): Promise<KnownEvidence> {
   const ours = (table: string, from: number | undefined): string =>
     `FROM ${table} r WHERE r.namespace = ${quoted(plan.experiment.namespace)}${from === undefined ? '' : ` AND r.rowid >= ${from}`}`;
@@ -128,6 +142,7 @@ export async function knownEvidence(
   return {
     hasEnds: before?.hasEnds === true || ends !== undefined,
     outcomes: [...distinct].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, pair]) => pair),
+    isLarge: predictions > manyPredictions,
   };
 }
 

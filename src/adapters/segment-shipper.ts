@@ -1,9 +1,12 @@
-// How does evidence get from a gateway to the server that analyses it? Closed log files are posted in order and go after the ack.
+// How does evidence get from a gateway to the server that analyses it? Closed log files, and what was sealed before, are posted in
+// order and go after the ack.
 import { open, stat } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fromProblem, paths } from '../api/index.ts';
 import { AssayError } from '../errors.ts';
 import { closedLogFiles, removeLogFile } from './closed-logs.ts';
+import { readManifest } from './evidence-store/manifest.ts';
+import { dropSegments, sealedLogFiles, writersIn } from './evidence-store/sealed-log-files.ts';
 import { headerBytes } from './log-frames.ts';
 import { type LogFile, readLog } from './read-evidence-log.ts';
 
@@ -39,6 +42,11 @@ export interface SegmentShipper {
   status(): ShipmentStatus;
   /** Ships what is closed now; resolves when nothing is left or an attempt failed. */
   flush(): Promise<void>;
+  /**
+   * Ships what was sealed before it was to be shipped, and lets the segments go; nothing else may change the manifest meanwhile.
+   * Never rejects; what failed is tried again by the next call.
+   */
+  flushSealed(): Promise<void>;
   /** Tries once more and stops. What is left is shipped after the next start. */
   close(): Promise<void>;
 }
@@ -59,27 +67,10 @@ export function startSegmentShipper(options: SegmentShipperOptions): SegmentShip
   let fault: string | null = null;
   let last: Promise<void> = Promise.resolve();
 
-  const shipAll = async (): Promise<void> => {
+  /** Work whose failure is told once, and its end too. */
+  const attempt = async (work: () => Promise<void>): Promise<void> => {
     try {
-      const closed = await closedLogFiles(directory);
-      waiting = closed.length;
-      const held = new Set<string>();
-      let refusal: unknown;
-      for (const file of closed) {
-        // One writer's files go in their order; what is wrong with one writer is no reason to keep the others back.
-        if (held.has(file.writer)) continue;
-        try {
-          bytes += await ship(file, { ...options, answerMs: stop.signal.aborted ? lastAnswerMs : answerMs });
-        } catch (cause) {
-          if ((cause as AssayError).retryable !== false) throw cause;
-          held.add(file.writer);
-          refusal = cause;
-          continue;
-        }
-        files += 1;
-        waiting -= 1;
-      }
-      if (refusal !== undefined) throw refusal;
+      await work();
       if (fault !== null) tell(`evidence reaches ${options.url} again`);
       failures = 0;
       fault = null;
@@ -90,8 +81,42 @@ export function startSegmentShipper(options: SegmentShipperOptions): SegmentShip
       fault = text;
     }
   };
+  const limits = (): PostOptions => ({ ...options, answerMs: stop.signal.aborted ? lastAnswerMs : answerMs });
+
+  const shipAll = async (): Promise<void> => {
+    const closed = await closedLogFiles(directory);
+    waiting = closed.length;
+    // What a writer has sealed comes before its log.
+    const held = new Set(writersIn(await readManifest(directory)));
+    let refusal: unknown;
+    for (const file of closed) {
+      // One writer's files go in their order; what is wrong with one writer is no reason to keep the others back.
+      if (held.has(file.writer)) continue;
+      try {
+        bytes += await ship(file, limits());
+      } catch (cause) {
+        if ((cause as AssayError).retryable !== false) throw cause;
+        held.add(file.writer);
+        refusal = cause;
+        continue;
+      }
+      files += 1;
+      waiting -= 1;
+    }
+    if (refusal !== undefined) throw refusal;
+  };
+  const shipSealed = async (): Promise<void> => {
+    const manifest = await readManifest(directory);
+    if (manifest.segments.length === 0) return;
+    for await (const { bytes: body, ...place } of sealedLogFiles(directory, manifest)) {
+      await post(body, place, limits());
+      files += 1;
+      bytes += body.length;
+    }
+    if (await dropSegments(directory, manifest)) tell(`what was sealed here is at ${options.url}`);
+  };
   const flush = (): Promise<void> => {
-    last = last.then(shipAll);
+    last = last.then(() => attempt(shipAll));
     return last;
   };
   const run = async (): Promise<void> => {
@@ -108,6 +133,10 @@ export function startSegmentShipper(options: SegmentShipperOptions): SegmentShip
   return {
     status: () => ({ files, bytes, waiting, fault }),
     flush,
+    flushSealed() {
+      last = last.then(() => attempt(shipSealed));
+      return last;
+    },
     async close() {
       stop.abort();
       await running;
@@ -117,11 +146,10 @@ export function startSegmentShipper(options: SegmentShipperOptions): SegmentShip
   };
 }
 
+type PostOptions = Pick<SegmentShipperOptions, 'url' | 'token'> & { readonly answerMs: number };
+
 /** Bytes shipped. @throws AssayError with the other server's code, or `server-unreachable`. */
-async function ship(
-  file: LogFile,
-  { url, token, answerMs }: Pick<SegmentShipperOptions, 'url' | 'token'> & { readonly answerMs: number },
-): Promise<number> {
+async function ship(file: LogFile, options: PostOptions): Promise<number> {
   const length = await wholeLength(file);
   if (length <= headerBytes) {
     // Nothing in it was ever acknowledged.
@@ -130,9 +158,6 @@ async function ship(
   }
   const handle = await open(file.path, 'r');
   try {
-    const target = new URL(paths.segments, url);
-    target.searchParams.set('writer', file.writer);
-    target.searchParams.set('first', String(file.first));
     const body = Buffer.alloc(length);
     let filled = 0;
     while (filled < length) {
@@ -140,24 +165,35 @@ async function ship(
       if (bytesRead === 0) throw new AssayError('file-unreadable', `${file.path} became shorter while it was read`);
       filled += bytesRead;
     }
-    const reply = await fetch(target, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/octet-stream',
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      },
-      body,
-      signal: AbortSignal.timeout(answerMs),
-    }).catch((cause: Error) => {
-      throw new AssayError('server-unreachable', `${target.origin} cannot be reached: ${reasonOf(cause)}`, { cause });
-    });
-    const text = await reply.text();
-    if (!reply.ok) throw refusalOf(target.origin, { status: reply.status, text });
+    await post(body, file, options);
   } finally {
     await handle.close();
   }
   await removeLogFile(file.path);
   return length;
+}
+
+async function post(
+  body: Buffer,
+  { writer, first }: Pick<LogFile, 'writer' | 'first'>,
+  { url, token, answerMs }: PostOptions,
+): Promise<void> {
+  const target = new URL(paths.segments, url);
+  target.searchParams.set('writer', writer);
+  target.searchParams.set('first', String(first));
+  const reply = await fetch(target, {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/octet-stream',
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+    },
+    body: body as Buffer<ArrayBuffer>,
+    signal: AbortSignal.timeout(answerMs),
+  }).catch((cause: Error) => {
+    throw new AssayError('server-unreachable', `${target.origin} cannot be reached: ${reasonOf(cause)}`, { cause });
+  });
+  const text = await reply.text();
+  if (!reply.ok) throw refusalOf(target.origin, { status: reply.status, text });
 }
 
 /** Without the torn frame of a writer that was killed: the receiver takes whole frames only. */

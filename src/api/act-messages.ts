@@ -5,6 +5,8 @@ import { AssayError } from '../errors.ts';
 export interface ApprovalRequest {
   readonly author: string;
   readonly reason: string;
+  /** What the approver has seen proposed; refused when something else waits by now. */
+  readonly proposal?: { readonly step: string; readonly coverage?: number; readonly variant?: string };
 }
 
 /** Body of an annotation. */
@@ -65,8 +67,16 @@ interface AuditedSplit {
 
 /** @throws AssayError `request-invalid` naming place, value and rule. */
 export function parseApprovalRequest(body: unknown): ApprovalRequest {
-  const { author, reason } = fieldsOf(body, ['author', 'reason'], '{"reason": "reviewed with the team"}');
-  return { author: textOf('author', author ?? 'api', 200), reason: textOf('reason', reason, 2000) };
+  const { author, reason, proposal } = fieldsOf(
+    body,
+    ['author', 'reason', 'proposal'],
+    '{"reason": "reviewed with the team"}',
+  );
+  return {
+    author: textOf('author', author ?? 'api', 200),
+    reason: textOf('reason', reason, 2000),
+    ...(proposal === undefined ? {} : { proposal: proposalOf(proposal) }),
+  };
 }
 
 /**
@@ -83,6 +93,16 @@ export function parseAnnotationRequest(body: unknown, nowMs: number): Annotation
     text: textOf('text', fields.text, 2000),
     atMs,
     ...(untilMs === undefined ? {} : { untilMs }),
+  };
+}
+
+function proposalOf(value: unknown): NonNullable<ApprovalRequest['proposal']> {
+  const { step, coverage, variant } = fieldsOf(value, ['step', 'coverage', 'variant'], '{"step": "promote"}');
+  if (coverage !== undefined && typeof coverage !== 'number') throw invalid('proposal.coverage', coverage, 'a number');
+  return {
+    step: textOf('proposal.step', step, 20),
+    ...(coverage === undefined ? {} : { coverage }),
+    ...(variant === undefined ? {} : { variant: textOf('proposal.variant', variant, 200) }),
   };
 }
 

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { AssayError, errorCatalogue } from '../errors.ts';
-import { experimentActions, fromProblem, openApi, parseActionRequest, paths, toProblem } from './index.ts';
+import {
+  experimentActions,
+  fromProblem,
+  openApi,
+  parseActionRequest,
+  parseApprovalRequest,
+  paths,
+  toProblem,
+} from './index.ts';
 
 describe('a fault on the wire', () => {
   it('comes back as the same error, for every code', () => {
@@ -26,6 +34,20 @@ describe('a fault on the wire', () => {
     expect(problem.status).toBe(500);
     expect(JSON.stringify(problem)).not.toContain('secret');
     for (const other of [null, 3, 'x', {}, { code: 'made-up', detail: 'x' }]) expect(fromProblem(other)).toBeNull();
+  });
+});
+
+describe('the body of an approval', () => {
+  it('may say what was seen proposed', () => {
+    expect(parseApprovalRequest({ reason: 'go' })).toEqual({ author: 'api', reason: 'go' });
+    const seen = { reason: 'go', author: 'ann', proposal: { step: 'ramp', coverage: 0.5 } };
+    expect(parseApprovalRequest(seen)).toEqual(seen);
+    for (const [proposal, message] of [
+      [{}, 'proposal.step is missing, must be a text'],
+      [{ step: 'ramp', coverage: '1' }, 'proposal.coverage is "1", must be a number'],
+      [{ step: 'ramp', to: 1 }, 'to is not known, must be one of'],
+    ] as const)
+      expect(() => parseApprovalRequest({ reason: 'go', proposal })).toThrow(message);
   });
 });
 

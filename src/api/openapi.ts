@@ -121,7 +121,23 @@ export const openApi: Schema = {
       ...get('One experiment, as wanted and as it is', 'The experiment', [name, namespace]),
       put: {
         summary: 'Create or revise an experiment from its file (YAML or JSON)',
-        parameters: [name, namespace],
+        parameters: [
+          name,
+          namespace,
+          {
+            name: 'If-Match',
+            in: 'header',
+            schema: {
+              ...text,
+              description: 'The revision the file was made from, as "3"; 409 when there is a newer one',
+            },
+          },
+          {
+            name: 'If-None-Match',
+            in: 'header',
+            schema: { ...text, enum: ['*'], description: 'Only create: 409 when the experiment is there' },
+          },
+        ],
         requestBody: { required: true, content: { 'application/yaml': { schema: text } } },
         responses: { 200: answer('The experiment'), default: problem },
       },
@@ -228,7 +244,16 @@ export const openApi: Schema = {
         type: 'object',
         required: ['reason'],
         additionalProperties: false,
-        properties: { author: text, reason: text },
+        properties: {
+          author: text,
+          reason: text,
+          proposal: {
+            type: 'object',
+            description: 'The step the approver has seen; 409 when another one waits by now',
+            required: ['step'],
+            properties: { step: { ...text, enum: ['ramp', 'promote'] }, coverage: { type: 'number' }, variant: text },
+          },
+        },
       },
       Annotation: {
         type: 'object',

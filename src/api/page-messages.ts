@@ -52,6 +52,8 @@ export interface ListRow {
   /** Withheld (insufficient, with that reason) while the experiment is invalid. */
   readonly value: ListValue | Insufficient;
   readonly health: HealthCount | Insufficient;
+  /** The step that waits for somebody's approval, for example `promote b`. */
+  readonly proposal?: string;
   /** Rank of "needs attention", 0 first: invalid, breached, decided but not acted on, undecidable, running, draft, done. */
   readonly attention: number;
   /** When the numbers of this row were made; absent before the first report. */
@@ -108,12 +110,53 @@ export interface OverviewAnswer {
   /** The sentence of the verdict, as everywhere else. */
   readonly headline: string;
   readonly report: Report;
-  readonly values: readonly ValueEntry[];
+  readonly values: readonly PageValue[];
+  /** The same differences as shares of the control. */
+  readonly relative: RelativeEffects;
+  /** The step that waits for approval; absent while none does. */
+  readonly proposal?: ProposalEntry;
   /** By metric name. */
   readonly formats: { readonly [metric: string]: MetricFormat };
   /** In the order in which they are read: the split first. */
   readonly health: readonly HealthItem[];
   readonly steps: readonly StepOffer[];
+}
+
+/** `values` of the report with an interval for each term, valid at every look where that of the net value is. */
+type PageValue = Omit<ValueEntry, 'terms'> & {
+  readonly terms: readonly (ValueEntry['terms'][number] & { readonly interval: Interval | Insufficient })[];
+};
+
+/** What stands at `/metrics/0/variants/1` here belongs to `/report/metrics/0/variants/1`; an empty object to the control. */
+interface RelativeEffects {
+  readonly metrics: readonly RelativeMetric[];
+  /** In the order of `report.segments`. */
+  readonly segments: readonly { readonly metrics: readonly RelativeMetric[] }[];
+}
+
+interface RelativeMetric {
+  readonly variants: readonly RelativeEffect[];
+}
+
+/** Intervals of (candidate - control) / control by method; each leaves 0 out exactly when that of the difference does. */
+interface RelativeEffect {
+  readonly sequential?: Interval | Insufficient;
+  readonly fixed?: Interval | Insufficient;
+  readonly bayes?: Interval | Insufficient;
+}
+
+/** A step that the decision loop has proposed. */
+interface ProposalEntry {
+  readonly step: 'ramp' | 'promote';
+  /** Of a ramp, 0..1. */
+  readonly coverage?: number;
+  /** Of a promotion. */
+  readonly variant?: string;
+  /** What it is, for example `ramp to 50.0 % of units`. */
+  readonly text: string;
+  readonly at: string;
+  /** Why it was proposed. */
+  readonly reason: string;
 }
 
 export interface HealthItem {
@@ -125,9 +168,9 @@ export interface HealthItem {
   readonly fix?: string;
 }
 
-/** A step of the lifecycle that the page may offer, with what it would do. */
+/** A step that the page may offer, with what it would do: those of the lifecycle, and `approve` while one is proposed. */
 export interface StepOffer {
-  readonly action: 'start' | 'pause' | 'resume' | 'ramp' | 'promote' | 'roll-back' | 'stop';
+  readonly action: 'start' | 'pause' | 'resume' | 'ramp' | 'promote' | 'roll-back' | 'stop' | 'approve';
   /** Whether the state allows it. */
   readonly isAllowed: boolean;
   /** Why not. */

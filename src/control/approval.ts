@@ -1,5 +1,6 @@
 // How does a person let a step happen that the loop has proposed?
 import { AssayError } from '../errors.ts';
+import { canonicalJson } from './control-chain.ts';
 import type { Authorship } from './control-event.ts';
 import type { ExperimentService } from './experiment-service.ts';
 import type { ExperimentState } from './experiment-state.ts';
@@ -8,15 +9,18 @@ import type { ExperimentState } from './experiment-state.ts';
 interface ApprovalRequest extends Authorship {
   readonly name: string;
   readonly namespace: string;
+  /** What the approver has seen. */
+  readonly proposal?: { readonly step: string; readonly coverage?: number; readonly variant?: string };
 }
 
 /**
  * Takes the step that waits for approval, in the approver's name.
- * @throws AssayError `transition-refused` when none waits; whatever the step itself refuses.
+ * @throws AssayError `transition-refused` when none waits; `revision-conflict` when another one waits than the approver has
+ *   seen; whatever the step itself refuses.
  */
 export async function approve(
   service: Pick<ExperimentService, 'get' | 'act'>,
-  { name, namespace, author, reason }: ApprovalRequest,
+  { name, namespace, author, reason, proposal: seen }: ApprovalRequest,
 ): Promise<ExperimentState> {
   const { proposal, lastVerdict, logRevision } = service.get(name, namespace);
   if (proposal === null)
@@ -26,6 +30,11 @@ export async function approve(
       {
         fix: 'See what its verdict is: `assay verdict NAME`. Steps that need no proposal: ramp, promote, roll-back, stop.',
       },
+    );
+  if (seen !== undefined && canonicalJson(seen) !== canonicalJson(proposal))
+    throw new AssayError(
+      'revision-conflict',
+      `proposal is ${JSON.stringify(seen)}, must be the step that waits: ${JSON.stringify(proposal)}`,
     );
   const { step, ...more } = proposal;
   return service.act(step, {

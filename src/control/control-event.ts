@@ -29,6 +29,8 @@ export interface VerdictBasis {
   readonly nowMs: number;
   readonly startedAtMs?: number;
   readonly planChanges: readonly string[];
+  /** Absent where nobody had annotated anything. */
+  readonly annotations?: readonly { readonly text: string; readonly atMs: number; readonly untilMs?: number }[];
 }
 
 /** What is written down and changes neither split nor lifecycle. */

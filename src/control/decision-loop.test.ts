@@ -286,7 +286,12 @@ describe('the decision loop', () => {
     await start(write('onShip: hold', '  ramp: {coverage: [0.1, 1], hold: 1h, approval: required}\n'));
     await deliberate(3_700_000);
     expect(service.get('one')).toMatchObject({ coverage: 0.1, proposal: { step: 'ramp', coverage: 1 } });
-    await approve(service, { ...about, ...by });
+    expect(service.history('one').at(-1)?.event.reason).toMatch(
+      /^0\.1 was held for \d+ s; guardrails and checks let it go on to 1$/,
+    );
+    const other = approve(service, { ...about, ...by, proposal: { step: 'ramp', coverage: 0.5 } });
+    await expect(other).rejects.toMatchObject({ code: 'revision-conflict' });
+    await approve(service, { ...about, ...by, proposal: { coverage: 1, step: 'ramp' } });
     expect(service.get('one')).toMatchObject({ coverage: 1, proposal: null });
   });
 

@@ -63,6 +63,8 @@ const authors = {
 /** A verdict that comes and goes is kept again only after this long. */
 const flappingMs = 60_000;
 
+type RampStep = Extract<ProposedStep, { readonly step: 'ramp' }>;
+
 interface Run {
   readonly watch: GuardrailWatch;
   /** Counts of earlier epochs belong to an earlier run. */
@@ -194,7 +196,10 @@ export function createDecisionLoop({ service, reports, onFault }: DecisionLoopOp
     const shipped: ProposedStep | null =
       verdict.kind === 'ship' && onShip === 'hold' ? { step: 'promote', variant: verdict.variant } : null;
     const ramped = shipped === null ? await ramp(kept, judged, { about, nowMs }) : null;
-    await propose(kept, shipped ?? ramped, { ...about, reason });
+    await propose(kept, shipped ?? ramped, {
+      ...about,
+      reason: ramped === null ? reason : rampReason(kept, { next: ramped.coverage, nowMs }),
+    });
   }
 
   /** Writes the verdict down where it is another one than the last. */
@@ -234,8 +239,8 @@ export function createDecisionLoop({ service, reports, onFault }: DecisionLoopOp
       about,
       nowMs,
     }: { readonly about: { readonly name: string; readonly namespace: string } & Grounds; readonly nowMs: number },
-  ): Promise<ProposedStep | null> {
-    const { experiment, sinceMs, coverage } = state;
+  ): Promise<RampStep | null> {
+    const { experiment, sinceMs } = state;
     const next = nextStep(state);
     const key = keyOf(state);
     if (next === undefined || experiment.ramp === undefined) {
@@ -248,7 +253,7 @@ export function createDecisionLoop({ service, reports, onFault }: DecisionLoopOp
     if (obstacles.length > 0 || nowMs - sinceMs < holdMs) return null;
     if (approval === 'required') return { step: 'ramp', coverage: next };
     waiting.delete(key);
-    const reason = `${coverage} was held for ${Math.round((nowMs - sinceMs) / 1000)} s; guardrails and checks let it go on to ${next}`;
+    const reason = rampReason(state, { next, nowMs });
     await service.act('ramp', { ...about, author: authors.ramp, reason, coverage: next });
     return null;
   }
@@ -271,6 +276,14 @@ function keyOf({ experiment }: ExperimentState): string {
 
 function reasonOf({ kind, reasons }: Verdict): string {
   return `${kind}: ${reasons[0]?.text ?? 'no reason was given'}`.slice(0, 2000);
+}
+
+function rampReason(
+  { coverage, sinceMs }: ExperimentState,
+  { next, nowMs }: { readonly next: number; readonly nowMs: number },
+): string {
+  const heldS = Math.round((nowMs - sinceMs) / 1000);
+  return `${coverage} was held for ${heldS} s; guardrails and checks let it go on to ${next}`;
 }
 
 function groundsOf({ guardrail, variant, numbers }: GuardrailBreach): NonNullable<Grounds['evidence']> {

@@ -52,6 +52,22 @@ describe('the experiment service', () => {
   });
   const act = (step: TransitionName, more: object = {}) => service.act(step, { name: 'one', ...by, ...more });
 
+  test('a file that was made from an older revision is refused, and one sent twice is not', async () => {
+    await service.apply(write(), { ...by, expectedFile: 0 });
+    const mine = write({ weights: { a: 60, b: 40 } });
+    await service.apply(mine, { ...by, expectedFile: 1 });
+    await expect(service.apply(mine, { ...by, expectedFile: 1 })).resolves.toMatchObject({ revision: 2 });
+    const late = service.apply(write({ weights: { a: 50, b: 50 } }), { ...by, expectedFile: 1 });
+    await expect(late).rejects.toMatchObject({ code: 'revision-conflict' });
+    const another = service.apply(write({ weights: { a: 50, b: 50 } }), { ...by, expectedFile: 0 });
+    await expect(another).rejects.toMatchObject({ code: 'experiment-exists' });
+    await act('start');
+    // Steps change the experiment, never its file.
+    await expect(
+      service.apply(write({ weights: { a: 50, b: 50 } }), { ...by, expectedFile: 2 }),
+    ).resolves.toMatchObject({ revision: 3 });
+  });
+
   test('an applied file is a draft: the control answers everybody and nothing is split', async () => {
     const state = await service.apply(write(), by);
     expect(state).toMatchObject({

@@ -11,12 +11,12 @@ import {
   type Experiment,
   hasEnded,
   type RoutingSnapshot,
-  routeKey,
   type TransitionName,
 } from '../experiment/index.ts';
 import { canonicalJson, digestOf } from './control-chain.ts';
 import type { Authorship, ControlEvent, ControlLogEntry, Grounds, Note, VerdictBasis } from './control-event.ts';
 import { describeDrift, type ExperimentState, foldEntry } from './experiment-state.ts';
+import { requireFreeRoute, requireRevisable, requireSeenFile } from './file-rules.ts';
 import { takeSlot } from './layer-slot.ts';
 import { describeOverlaps } from './overlap.ts';
 import type { ControlLog } from './ports.ts';
@@ -74,10 +74,11 @@ export interface ExperimentService {
    * coverage; changed weights of a running experiment move the fewest units.
    * @throws AssayError `experiment-exists` when a live experiment has the same route; `transition-refused` for a change that
    *   would reshuffle units or drop the promoted variant; `revision-conflict`; `request-invalid` without author or reason.
+   * @param authorship `expectedFile`: the file's revision that this one was made from, 0 to create only
    */
   apply(
     specification: Experiment,
-    authorship: Authorship & { readonly expectedRevision?: number },
+    authorship: Authorship & { readonly expectedRevision?: number; readonly expectedFile?: number },
   ): Promise<ExperimentState>;
   /**
    * Takes a step of the lifecycle.
@@ -191,7 +192,9 @@ export async function createExperimentService({ log, observer }: ExperimentServi
         const state = states.get(keyOf(specification.name, specification.namespace));
         requireSeen(state, authorship.expectedRevision);
         const about = headOf(specification, authorship);
+        // Also what was sent twice because its answer was lost.
         if (state !== undefined && canonicalJson(state.experiment) === canonicalJson(specification)) return state;
+        requireSeenFile(state, { specification, expected: authorship.expectedFile });
         if (state === undefined || !hasEnded(state.state)) requireFreeRoute(specification, states.values());
         if (state === undefined) return write({ ...about, kind: 'create', specification });
         requireRevisable(state, specification);
@@ -358,40 +361,4 @@ function requireSeen(state: ExperimentState | undefined, expected: number | unde
   const current = state?.logRevision ?? 0;
   if (expected !== undefined && expected !== current)
     throw new AssayError('revision-conflict', `the expected revision is ${expected}, the experiment is at ${current}`);
-}
-
-function requireFreeRoute(specification: Experiment, states: Iterable<ExperimentState>): void {
-  const route = routeKey(specification.route);
-  for (const { experiment, state } of states) {
-    const isOther = experiment.name !== specification.name || experiment.namespace !== specification.namespace;
-    if (isOther && !hasEnded(state) && routeKey(experiment.route) === route)
-      throw new AssayError(
-        'experiment-exists',
-        `route "${route}" belongs to experiment "${experiment.name}" (${state}), must be free`,
-        {
-          fix: `Stop "${experiment.name}", or change the route of one of them.`,
-        },
-      );
-  }
-}
-
-/** What a file may not change once units have been assigned. */
-function requireRevisable({ experiment, startedAtMs, promoted }: ExperimentState, specification: Experiment): void {
-  if (startedAtMs !== null && experiment.salt !== specification.salt)
-    throw new AssayError(
-      'transition-refused',
-      'spec.salt has changed after the start, which would give most units another variant',
-      {
-        fix: 'Keep the salt, or start an experiment of another name.',
-      },
-    );
-  for (const part of ['layer', 'layerShare', 'holdout'] as const)
-    if (startedAtMs !== null && canonicalJson(experiment[part] ?? null) !== canonicalJson(specification[part] ?? null))
-      throw new AssayError(
-        'transition-refused',
-        `spec.${part} has changed after the start, which would let units in or put them out that have a variant`,
-        { fix: `Keep it, or start an experiment of another name.` },
-      );
-  if (promoted !== null && !specification.variants.some((variant) => variant.name === promoted))
-    throw new AssayError('transition-refused', `variant "${promoted}" is promoted, must stay in spec.variants`);
 }

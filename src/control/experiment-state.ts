@@ -241,13 +241,22 @@ function sharesOf(allocation: Allocation): { readonly [variant: string]: number 
 }
 
 /** What a report at this time is made from beside its summary. */
-export function verdictBasis({ startedAtMs, planChanges }: ExperimentState, nowMs: number): VerdictBasis {
+export function verdictBasis({ startedAtMs, planChanges, annotations }: ExperimentState, nowMs: number): VerdictBasis {
   return {
     nowMs,
     ...(startedAtMs === null ? {} : { startedAtMs }),
     planChanges: planChanges.map(
       ({ part, revision, timeMs }) => `${part} changed with revision ${revision} at ${new Date(timeMs).toISOString()}`,
     ),
+    ...(annotations.length === 0
+      ? {}
+      : {
+          annotations: annotations.map(({ text, atMs, untilMs }) => ({
+            text,
+            atMs,
+            ...(untilMs === undefined ? {} : { untilMs }),
+          })),
+        }),
   };
 }
 

@@ -100,6 +100,18 @@ describe('a check of balance', () => {
     });
     expect(runChecks(series(50, [1, 2, 3]), none).gaps).toMatchObject({ ok: true });
     expect(runChecks(series(3, [1, 2, 5, 6]), none).gaps).toMatchObject({ ok: true });
+    // Hours 3 and 4 are missing: an outage over both explains them, a moment in one of them does not.
+    const outage = { text: 'outage of the feed', atMs: 3.5 * 3_600_000, untilMs: 4.2 * 3_600_000 };
+    expect(runChecks(series(50, [1, 2, 5, 6]), { ...none, annotations: [outage] }).gaps).toMatchObject({
+      ok: true,
+      numbers: { missing: 0, explained: 2 },
+      text: expect.stringContaining('outage of the feed'),
+    });
+    const moment = { text: 'deployment', atMs: 3.5 * 3_600_000 };
+    expect(runChecks(series(50, [1, 2, 5, 6]), { ...none, annotations: [moment] }).gaps).toMatchObject({
+      ok: false,
+      numbers: { missing: 1, explained: 1 },
+    });
   });
 
   it('holds a ship back when a plan for one look is looked at early, and lets it go at its end', () => {

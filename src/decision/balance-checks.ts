@@ -159,8 +159,20 @@ export function checkPeeking(
   };
 }
 
-/** Were there stretches without a single unit between busy ones? Undefined without a series. */
-export function checkGaps({ series }: ExperimentSummary): CheckEntry | undefined {
+/** Something that happened, such as an outage or a launch. */
+export interface AnnotatedTime {
+  readonly text: string;
+  /** Epoch milliseconds. */
+  readonly atMs: number;
+  /** Absent for a moment. */
+  readonly untilMs?: number;
+}
+
+/** Were there stretches without a single unit between busy ones that nobody has explained? Undefined without a series. */
+export function checkGaps(
+  { series }: ExperimentSummary,
+  annotations: readonly AnnotatedTime[] = [],
+): CheckEntry | undefined {
   if (series === undefined || series.points.length === 0) return undefined;
   const units = new Map<number, number>();
   const first = series.points[0]?.metric;
@@ -170,14 +182,26 @@ export function checkGaps({ series }: ExperimentSummary): CheckEntry | undefined
   const times = [...units.keys()].sort((left, right) => left - right);
   const typical = [...units.values()].sort((left, right) => left - right)[Math.floor(units.size / 2)] ?? 0;
   const span = ((times.at(-1) ?? 0) - (times[0] ?? 0)) / series.widthMs + 1;
-  const missing = Math.round(span) - times.length;
+  const stretches = Math.round(span);
+  const empty = Array.from({ length: stretches }, (_, place) => (times[0] ?? 0) + place * series.widthMs).filter(
+    (atMs) => !units.has(atMs),
+  );
+  const reasonOf = (fromMs: number): AnnotatedTime | undefined =>
+    annotations.find(({ atMs, untilMs }) => atMs < fromMs + series.widthMs && (untilMs ?? atMs) >= fromMs);
+  const explained = empty.filter((atMs) => reasonOf(atMs) !== undefined);
+  const missing = empty.length - explained.length;
+  const during = (count: number): string =>
+    `No new unit came in during ${count} of ${stretches} stretches of ${durationText(series.widthMs)}`;
   // Where a stretch usually brings a handful of units an empty one is chance.
   const ok = missing === 0 || typical < 20;
+  const reasons = [...new Set(explained.map((atMs) => reasonOf(atMs)?.text ?? ''))];
   return {
     ok,
-    text: ok
-      ? 'New units came in all the time.'
-      : `No new unit came in during ${missing} of ${Math.round(span)} stretches of ${durationText(series.widthMs)}, where ${numberText(typical, 1)} are usual: something was not recorded, or not routed.`,
-    numbers: { missing, stretches: Math.round(span), typical },
+    text: !ok
+      ? `${during(missing)}, where ${numberText(typical, 1)} are usual: something was not recorded, or not routed.`
+      : reasons.length > 0
+        ? `${during(explained.length)}, all of them at times that are annotated: ${reasons.join('; ')}.`
+        : 'New units came in all the time.',
+    numbers: { missing, explained: explained.length, stretches, typical },
   };
 }

@@ -4,6 +4,7 @@ import { chiSquared, sampleRatio, watchSampleRatio } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { comparableStrata } from './allocation-strata.ts';
 import {
+  type AnnotatedTime,
   checkCovariates,
   checkGaps,
   checkJoinRates,
@@ -21,6 +22,8 @@ export interface CheckOptions {
   /** Undefined where nothing was planned. */
   readonly minDurationMs: number | undefined;
   readonly planChanges: readonly string[];
+  /** What people have written down about the time of the experiment; explains gaps. */
+  readonly annotations?: readonly AnnotatedTime[];
   /** The experiment is looked at again and again, so that the split is tested at every look; default false. */
   readonly isWatched?: boolean;
   /** Default: a plan without one look at its end. */
@@ -89,7 +92,7 @@ function checksOf(summary: ExperimentSummary, options: CheckOptions): Report['ch
     ['covariates', checkCovariates(summary)],
     ['wholeWeeks', summary.health === null ? undefined : checkWholeWeeks(options.elapsedMs, options.minDurationMs)],
     ['peeking', options.plan === undefined ? undefined : checkPeeking(units, options.plan)],
-    ['gaps', checkGaps(summary)],
+    ['gaps', checkGaps(summary, options.annotations)],
   ] as const) {
     if (check !== undefined) checks[name] = check;
   }

@@ -11,16 +11,15 @@ import {
   type TestResult,
 } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
-import { compareMetric } from './effects.ts';
+import type { Compared } from './effects.ts';
 import type { LinearEffectSides } from './linear-effect.ts';
 import type { Procedure } from './procedure.ts';
-import type { BayesEntry, Difference, MetricEntry, SequentialEntry } from './report.ts';
+import type { BayesEntry, Difference, SequentialEntry } from './report.ts';
 import { watchedInterval } from './watched-interval.ts';
 
 /** How differences are watched and believed. */
 export interface ComparisonOptions {
   readonly alpha: number;
-  readonly control: string;
   readonly isZeroOne: boolean;
   /** Units at which sequences are tightest. */
   readonly procedure: Exclude<Procedure, { readonly kind: 'fixed' }>;
@@ -30,42 +29,18 @@ export interface ComparisonOptions {
   readonly fallbackMetric: string | undefined;
 }
 
-/** The entry with `sequential`, `bayes` and `method` at every difference. */
-export function extendEntry(
-  entry: MetricEntry,
-  variants: readonly VariantSummary[],
-  options: ComparisonOptions,
-): MetricEntry {
-  const control = variants.find(({ variant }) => variant === options.control);
-  return {
-    ...entry,
-    variants: entry.variants.map((each) => {
-      const candidate = variants.find(({ variant }) => variant === each.variant);
-      const { difference } = each;
-      if (difference === undefined || 'kind' in difference || control === undefined || candidate === undefined) {
-        return each;
-      }
-      return { ...each, difference: extended(difference, entry.name, { control, candidate }, options) };
-    }),
-  };
-}
-
-function extended(
-  difference: Difference,
-  name: string,
-  sides: LinearEffectSides,
-  options: ComparisonOptions,
-): Difference {
-  const control = sides.control.metrics[name];
-  const candidate = sides.candidate.metrics[name];
+/** The difference with `sequential`, `bayes` and `method`. */
+export function extendDifference(difference: Difference, compared: Compared, options: ComparisonOptions): Difference {
+  const { name, test } = compared;
+  const control = compared.control.metrics[name];
+  const candidate = compared.candidate.metrics[name];
   if (control === undefined || candidate === undefined) return difference;
-  const test = compareMetric(control, candidate, options);
   return {
     ...(test.kind === 'tested' ? { method: test.method } : {}),
     ...difference,
-    sequential: watchDifferenceOf(name, sides, options),
+    sequential: watchDifferenceOf(name, compared, { ...options, test }),
     bayes: believeDifference({ control, candidate }, test, options),
-    ...compliersOf(name, sides, options),
+    ...compliersOf(name, compared, options),
   };
 }
 
@@ -77,13 +52,15 @@ export function watchDifferenceOf(
     readonly alpha: number;
     readonly isZeroOne: boolean;
     readonly procedure: Exclude<Procedure, { readonly kind: 'fixed' }>;
+    /** The test of this difference at this alpha, where it is known already. */
+    readonly test?: TestResult | Insufficient;
   },
 ): SequentialEntry | Insufficient {
-  const { alpha, procedure } = options;
+  const { alpha, procedure, test } = options;
   const watched = watchedInterval(
     { kind: 'form', control: { [name]: -1 }, candidate: { [name]: 1 }, comparison: '>', limit: 0, isValue: false },
     sides,
-    { alpha, procedure, zeroOne: new Set(options.isZeroOne ? [name] : []) },
+    { alpha, procedure, zeroOne: new Set(options.isZeroOne ? [name] : []), ...(test === undefined ? {} : { test }) },
   );
   if (watched.kind === 'insufficient') return watched;
   const { method, interval, pValue } = watched;

@@ -1,5 +1,5 @@
 // How sure is the number a criterion bounds? Its interval, and what kind of noise stands behind it.
-import type { Insufficient, Interval } from '../stats/index.ts';
+import type { Insufficient, Interval, TestResult } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { type ConstantRate, constantDifferenceInterval, constantRate } from './constant-rate.ts';
 import type { BoundedForm } from './criterion-form.ts';
@@ -29,6 +29,8 @@ export interface FormIntervalOptions {
   readonly alpha: number;
   /** Names of the metrics whose rows are known to be 0 or 1. */
   readonly zeroOne: ReadonlySet<string>;
+  /** `compareMetric` of a form that is one metric's difference, at this alpha, where it is known already. */
+  readonly test?: TestResult | Insufficient;
 }
 
 /** The form's interval. One metric, or one metric's difference, keeps the interval its own entry shows. */
@@ -74,12 +76,12 @@ export function singleMetric(form: BoundedForm): SingleMetric | undefined {
 function ofDifference(
   { name, weight }: SingleMetric,
   sides: LinearEffectSides,
-  { alpha }: FormIntervalOptions,
+  { alpha, test: known }: FormIntervalOptions,
 ): FormInterval | undefined {
   const control = sides.control.metrics[name];
   const candidate = sides.candidate.metrics[name];
   if (control === undefined || candidate === undefined) return undefined;
-  const test = compareMetric(control, candidate, { alpha });
+  const test = known ?? compareMetric(control, candidate, { alpha });
   if (test.kind === 'tested') {
     return { kind: 'measured', interval: scale(test.interval, weight), estimate: weight * test.difference };
   }
@@ -103,9 +105,9 @@ function ofMetric(
 }
 
 function scale(interval: Interval, weight: number): Interval {
-  const ends = [lowerEnd(interval) * weight, upperEnd(interval) * weight];
-  const lower = Math.min(...ends);
-  const upper = Math.max(...ends);
+  const [one, other] = [lowerEnd(interval) * weight, upperEnd(interval) * weight];
+  const lower = Math.min(one, other);
+  const upper = Math.max(one, other);
   if (Number.isFinite(lower) && Number.isFinite(upper)) return { kind: 'bounded', lower, upper };
   if (Number.isFinite(lower)) return { kind: 'lower', lower };
   return Number.isFinite(upper) ? { kind: 'upper', upper } : { kind: 'unbounded' };

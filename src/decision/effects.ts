@@ -42,6 +42,16 @@ export interface MetricEntryOptions {
   readonly cap?: CapSummary | undefined;
   /** The shares changed: the numbers are put together from comparisons within each allocation. */
   readonly byAllocation?: boolean;
+  /** Says more of a difference than it says of itself. */
+  readonly extend?: (difference: Difference, compared: Compared) => Difference;
+}
+
+/** One metric of a candidate held against the control's, tested once for all that is said of it. */
+export interface Compared {
+  readonly name: string;
+  readonly control: VariantSummary;
+  readonly candidate: VariantSummary;
+  readonly test: TestResult | Insufficient;
 }
 
 const generality = { proportion: 0, mean: 1, ratio: 2 } as const;
@@ -205,7 +215,9 @@ export function metricEntry(
     if (variant === control) return entry;
     const test = compareIn(name, control, variant, options);
     if (test.kind === 'tested') methods.add(test.method);
-    return { ...entry, difference: differenceOf(name, variant, { control, test, alpha: options.alpha }) };
+    const difference = differenceOf(name, variant, { control, test, alpha: options.alpha });
+    if (options.extend === undefined || control === undefined || 'kind' in difference) return { ...entry, difference };
+    return { ...entry, difference: options.extend(difference, { name, control, candidate: variant, test }) };
   });
   const method = [...methods].join('; ') || untested[kind];
   return {
@@ -232,9 +244,10 @@ const untested: { readonly [kind in MetricSummary['kind']]: string } = {
 };
 
 function moreGeneral(left: MetricSummary['kind'], right: MetricSummary['kind']): MetricSummary['kind'] {
-  const order = Object.keys(untested).toReversed() as MetricSummary['kind'][];
-  return order.indexOf(left) >= order.indexOf(right) ? left : right;
+  return byGenerality.indexOf(left) >= byGenerality.indexOf(right) ? left : right;
 }
+
+const byGenerality = Object.keys(untested).toReversed() as MetricSummary['kind'][];
 
 function estimateEntry(name: string, variant: VariantSummary, options: MetricEntryOptions): MetricVariantEntry {
   const summary = variant.metrics[name];

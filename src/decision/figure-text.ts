@@ -57,10 +57,13 @@ export function boundsText(
   return `${end(interval.lower * factor)} … ${end(interval.upper * factor)}`;
 }
 
-/** A relative difference: `+4.6 % rel.`. */
-export function relativeText(relative: number): string {
+/** A relative difference: `+4.6 % rel.`; an interval sets the digits. */
+export function relativeText(relative: number, interval?: Interval | Insufficient): string {
   const shown = relative * 100;
-  return `${signedText(shown, Math.max(0, decimalsFor(shown, undefined) - 1))}${thin}% rel.`;
+  const halfWidth = scaled(interval, 'share');
+  const decimals =
+    halfWidth === undefined ? Math.max(0, decimalsFor(shown, undefined) - 1) : decimalsFor(shown, halfWidth);
+  return `${signedText(shown, decimals)}${thin}% rel.`;
 }
 
 /** A count: exact below a million, `1.24 M` from there. */

@@ -2,6 +2,7 @@
 import type { ExperimentSummary, VariantSummary } from '../evidence/index.ts';
 import type { Experiment } from '../experiment/index.ts';
 import { levelAllocations } from './allocation-strata.ts';
+import type { AnnotatedTime } from './balance-checks.ts';
 import { runChecks } from './checks.ts';
 import { zeroOneMetrics } from './constant-rate.ts';
 import { type AssessedCriterion, assessBetter, assessCriterion } from './criteria.ts';
@@ -32,6 +33,8 @@ export interface JudgementOptions {
   readonly nowMs?: number;
   /** What was changed in criteria or plan after the start, in words; absent or empty when nothing was. */
   readonly planChanges?: readonly string[];
+  /** What people have written down about its time; a gap that falls into one of these is explained. */
+  readonly annotations?: readonly AnnotatedTime[];
   /** Say how many units it will take; false saves the search for them. Default true. */
   readonly isForecasting?: boolean;
 }
@@ -84,6 +87,7 @@ export function judgeExperiment(pooled: ExperimentSummary, options: JudgementOpt
     elapsedMs,
     minDurationMs: decision?.minDurationMs,
     planChanges: options.planChanges ?? [],
+    ...(options.annotations === undefined ? {} : { annotations: options.annotations }),
     isWatched: procedures.guardrails.kind === 'sequential',
     plan: { isFixed: decision?.method === 'fixed', units: options.experiment?.plan.units },
   });

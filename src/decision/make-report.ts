@@ -3,7 +3,7 @@ import type { ExperimentSummary, LatencySummary, VariantSummary } from '../evide
 import type { Insufficient } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
 import { expectedShares } from './checks.ts';
-import { extendEntry } from './comparison.ts';
+import { extendDifference } from './comparison.ts';
 import { type ComparedTable, correctTogether, sequenceOf } from './correction.ts';
 import { criterionNames } from './criterion-form.ts';
 import { metricEntry } from './effects.ts';
@@ -33,7 +33,7 @@ export function makeReport(pooled: ExperimentSummary, options: JudgementOptions 
   const entries = (variants: readonly VariantSummary[], isExact: boolean): readonly MetricEntry[] =>
     names.map((name) => {
       const isZeroOne = zeroOne.has(name);
-      const entry = metricEntry(name, variants, {
+      return metricEntry(name, variants, {
         alpha,
         control: summary.control,
         role: roleOf(name),
@@ -41,14 +41,8 @@ export function makeReport(pooled: ExperimentSummary, options: JudgementOptions 
         ...(options.experiment?.metrics === undefined ? {} : { perUnit: summary.perUnit?.includes(name) ?? false }),
         cap: summary.caps?.[name],
         byAllocation: summary.strata !== undefined,
-      });
-      return extendEntry(entry, variants, {
-        alpha,
-        control: summary.control,
-        isZeroOne,
-        procedure: sequence,
-        isExact,
-        fallbackMetric,
+        extend: (difference, compared) =>
+          extendDifference(difference, compared, { alpha, isZeroOne, procedure: sequence, isExact, fallbackMetric }),
       });
     });
   const together = (tables: readonly ComparedTable[]): readonly ComparedTable[] =>

@@ -227,6 +227,24 @@ export function cappedRowsSql(table: string, bound: string): string {
   );
 }
 
+/** What ends the values of one metric: a table of its rows (unit_no, age, value, waiting), one of the bounds, and the rows within them. */
+export function cappedSteps({
+  index,
+  rows,
+  rule,
+}: {
+  readonly index: number;
+  readonly rows: string;
+  readonly rule: CapRule;
+}): { readonly steps: readonly SqlStep[]; readonly rows: string; readonly caps: string } {
+  const place = { index, table: `row${index}`, bound: `bound${index}` };
+  return {
+    steps: [{ table: place.table, select: rows }, boundStep(place.bound, place.table, rule)],
+    rows: cappedRowsSql(place.table, place.bound),
+    caps: capsSql([place]),
+  };
+}
+
 /** Per capped metric: metric, lower, upper, raised, lowered (values moved), n. */
 export function capsSql(
   capped: readonly { readonly index: number; readonly table: string; readonly bound: string }[],
@@ -275,5 +293,65 @@ export function requestsSql(age: string | undefined): string {
     ' FROM unit_scope s JOIN exposure e ON e.unit_no = s.unit_no AND e.row_index = 0' +
     (age === undefined ? '' : ` AND (s.age = -1 OR s.age = ${age})`) +
     ' GROUP BY s.scope, s.variant) q'
+  );
+}
+
+/**
+ * The same as `requestsSql` for very many requests; reads `first_exposure` too.
+ *
+ * Quantiles come from counts of each time, rounded to a microsecond, so that memory grows with the different times, not with
+ * the requests; and from counts by kind of unit first, because units of one variant, allocation and segment are in the same scopes.
+ * @param of.segments places of the segments that `first_exposure` has a column of. @param of.age the band of days of a row.
+ */
+export function countedRequestsSql(of: {
+  readonly segments: readonly number[];
+  readonly age: string | undefined;
+}): string {
+  const { age, segments } = of;
+  const clocks = ['attempt', 'caller'];
+  const shares = [50, 95, 99];
+  const alike = ['variant', 'stratum', 'is_mixed', ...segments.map((place) => `s${place}`)].map((name) => `f.${name}`);
+  // With days, a unit is only like itself.
+  const profile = age === undefined ? `min(f.unit_no) OVER (PARTITION BY ${alike.join(', ')})` : 'f.unit_no';
+  const band = age ?? '-1';
+  const rows = 'FROM exposure e JOIN unit_profile u ON u.unit_no = e.unit_no WHERE e.row_index = 0';
+  const microseconds = (name: string): string => `round(e.${name}_ms * ${double(1_000)})`;
+  const counted = clocks.map(
+    (name, clock) =>
+      `SELECT u.profile, ${band} AS age, ${clock} AS clock, ${microseconds(name)} AS us, count(*) AS times, sum(e.${name}_ms) AS total ` +
+      `${rows} AND e.${name}_ms IS NOT NULL GROUP BY u.profile, ${age === undefined ? '' : `${age}, `}${microseconds(name)}`,
+  );
+  const counts = ['failed', 'caller_failed', 'fallback'];
+  const scoped = (columns: string, from: string, group: string): string =>
+    `SELECT s.scope, s.variant, ${columns} FROM ${from} c JOIN unit_scope s ON s.unit_no = c.profile ` +
+    `${age === undefined ? '' : 'AND (s.age = -1 OR s.age = c.age) '}GROUP BY s.scope, s.variant${group}`;
+  const among = 'PARTITION BY t.scope, t.variant, t.clock';
+  const picked = clocks.flatMap((name, clock) => {
+    const of = (sql: string): string => `CASE WHEN r.clock = ${clock} THEN ${sql} END`;
+    return [
+      `max(${of('r.n')}) AS ${name}_n`,
+      `sum(${of('r.total')}) / max(${of('r.n')}) AS ${name}_mean`,
+      ...shares.map(
+        (share) =>
+          `min(CASE WHEN r.clock = ${clock} AND r.upto >= ${rankOf(double(share / 100), 'r.n')} THEN r.us END) / ${double(1_000)} AS ${name}_p${share}`,
+      ),
+    ];
+  });
+  const latencies = clocks.flatMap((name) =>
+    ['n', 'mean', ...shares.map((share) => `p${share}`)].map((part) => `${name}_${part}`),
+  );
+  return (
+    `WITH unit_profile AS (SELECT f.unit_no, ${profile} AS profile FROM first_exposure f), ` +
+    `counted AS (${counted.join(' UNION ALL ')}), ` +
+    `timed AS (${scoped('c.clock, c.us, sum(c.times) AS times, sum(c.total) AS total', 'counted', ', c.clock, c.us')}), ` +
+    `ranked AS (SELECT t.scope, t.variant, t.clock, t.us, t.total, sum(t.times) OVER (${among} ORDER BY t.us) AS upto, ` +
+    `sum(t.times) OVER (${among}) AS n FROM timed t), ` +
+    `picked AS (SELECT r.scope, r.variant, ${picked.join(', ')} FROM ranked r GROUP BY r.scope, r.variant), ` +
+    `plain AS (SELECT u.profile, ${band} AS age, count(*) AS requests, ${counts.map((name) => `sum(e.${name}) AS ${name}`).join(', ')} ` +
+    `${rows} GROUP BY u.profile${age === undefined ? '' : `, ${age}`}), ` +
+    `served AS (${scoped(['requests', ...counts].map((name) => `sum(c.${name}) AS ${name}`).join(', '), 'plain', '')}) ` +
+    `SELECT v.scope, v.variant, ${numbers(Object.fromEntries(['requests', ...counts].map((name) => [name, `v.${name}`])))}, ` +
+    `${numbers(Object.fromEntries(latencies.map((name) => [name, `q.${name}`])))} FROM served v ` +
+    'LEFT JOIN picked q ON q.scope = v.scope AND q.variant = v.variant'
   );
 }

@@ -1,5 +1,5 @@
 // The door of evidence: what happened, how it is recorded, and how it becomes numbers.
-export { jointSql, type MetricRows, metricsSql, unitMetricStep, unitsSql } from './aggregate-sql.ts';
+export { cappedSteps, jointSql, type MetricRows, metricsSql, unitMetricStep, unitsSql } from './aggregate-sql.ts';
 export { clickhouseDialect, postgresDialect, spellSummary } from './dialect.ts';
 export { mapEvents } from './event-mapping.ts';
 export type { GroupTally, VariantTally } from './live-tally.ts';

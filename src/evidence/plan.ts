@@ -23,6 +23,8 @@ export interface KnownEvidence {
   readonly hasEnds?: boolean;
   /** Kinds of subject and type of all outcomes of the namespace, each pair once. */
   readonly outcomes?: readonly { readonly subject: string; readonly type: string }[];
+  /** True: there are so many predictions that their times are counted, not held. */
+  readonly isLarge?: boolean;
 }
 
 /** Epochs with one and the same allocation. */

@@ -6,6 +6,7 @@ import {
   calibrationSql,
   cappedRowsSql,
   capsSql,
+  countedRequestsSql,
   jointSql,
   type MetricRows,
   metricsSql,
@@ -161,7 +162,13 @@ export function summarySql(
     units: unitsSql(),
     metrics: metricsSql({ withCovariates }),
     scopes: scopesSql(plan),
-    requests: requestsSql(byAge ? ageBand('e') : undefined),
+    requests:
+      known.isLarge === true
+        ? countedRequestsSql({
+            segments: experiment.segments.flatMap((name, place) => (name === 'days_since_exposure' ? [] : [place])),
+            age: byAge ? ageBand('e') : undefined,
+          })
+        : requestsSql(byAge ? ageBand('e') : undefined),
     series: seriesSql(),
     ...healthQueries(plan, { metrics, hasMatched, known }),
   };

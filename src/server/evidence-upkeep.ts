@@ -19,8 +19,8 @@ interface EvidenceUpkeepOptions {
   readonly directory: string;
   readonly observer: Observer;
   readonly retention: RetentionSettings;
-  /** True: logs go to another server, so nothing is sealed here. */
-  readonly isShipped: boolean;
+  /** Ships what is sealed. Where it is given, logs go to another server too, and nothing is sealed here. */
+  readonly shipSealed?: () => Promise<void>;
   /** The longest window of any experiment there is, milliseconds. */
   readonly longestWindowMs: () => number;
   /** Who does the work; default this process. */
@@ -67,7 +67,8 @@ export function startEvidenceUpkeep(options: EvidenceUpkeepOptions): EvidenceUpk
   const round = async (): Promise<void> => {
     if (isClosed) return;
     try {
-      if (!options.isShipped && (await closedLogFiles(directory)).length > 0) {
+      if (options.shipSealed !== undefined) await options.shipSealed();
+      else if ((await closedLogFiles(directory)).length > 0) {
         const { damaged } = await jobs.seal({ directory, nowMs: now() });
         for (const text of damaged) observer.fault('evidence-corrupt', text);
         if (!isClosed) await jobs.compact({ directory, atLeast: mergeFrom });
@@ -91,6 +92,7 @@ export function startEvidenceUpkeep(options: EvidenceUpkeepOptions): EvidenceUpk
     }
   };
   const timer = setInterval(() => void inTurn(round), options.everyMs ?? 60_000).unref();
+  if (options.shipSealed !== undefined) void inTurn(round);
 
   return {
     round: () => inTurn(round),

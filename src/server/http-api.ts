@@ -29,6 +29,7 @@ import { mountOfrep, ofrepPath } from './ofrep-api.ts';
 import { mountPageApi, type PageApiOptions } from './page-api.ts';
 import { mountPageFiles } from './page-files.ts';
 import { createPageLogin } from './page-login.ts';
+import { seenFile } from './page-requests.ts';
 import { mountPortfolio } from './portfolio-api.ts';
 import { createTurns, type Intake, isLargeIntake, openIntake } from './read-intake.ts';
 
@@ -208,6 +209,7 @@ export function createHttpApi(options: HttpApiOptions): Hono {
     const state = await service.apply(specification, {
       author: context.req.query('author') || 'api',
       reason: context.req.query('reason') || 'applied through the API',
+      ...seenFile(context.req.header('if-match'), context.req.header('if-none-match')),
     });
     return context.json(experimentAnswer(service, state));
   });

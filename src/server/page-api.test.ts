@@ -118,6 +118,55 @@ describe('one experiment', { timeout: 60_000 }, () => {
     expect(offers.get('pause')).toMatchObject({ isAllowed: true });
     expect(offers.get('start')).toMatchObject({ isAllowed: false, refusal: 'it is running; start needs draft' });
     expect(offers.get('promote')).toMatchObject({ agreement: 'against' });
+    expect([offers.has('approve'), overview.proposal]).toEqual([false, undefined]);
+  });
+
+  it('says every difference as a share of the control too, at the same place', async () => {
+    const { report, relative } = await get<OverviewAnswer>('/scores/overview');
+    for (const [at, { variants }] of report.metrics.entries())
+      for (const [place, { difference }] of variants.entries()) {
+        const shares = relative.metrics[at]!.variants[place]!;
+        if (difference === undefined || 'kind' in difference) expect(shares).toEqual({});
+        else expect(Object.keys(shares).toSorted()).toEqual(['bayes', 'fixed', 'sequential']);
+      }
+    expect(relative.metrics.flatMap(({ variants }) => variants).some(({ fixed }) => fixed?.kind === 'bounded')).toBe(
+      true,
+    );
+  });
+
+  it('offers the proposed step first, and takes it for whoever has seen it', async () => {
+    const note = (proposal: { step: 'promote'; variant: string } | null) =>
+      server.service.note({
+        name: 'scores',
+        author: 'decision-loop',
+        reason: 'ship: it is better',
+        note: { kind: 'propose', proposal },
+      });
+    await note({ step: 'promote', variant: 'b' });
+    const { steps, proposal } = await get<OverviewAnswer>('/scores/overview');
+    expect(steps[0]).toMatchObject({ action: 'approve', isAllowed: true, agreement: 'against' });
+    expect(steps[0]?.effect).toContain('b answers everybody');
+    expect(proposal).toMatchObject({ step: 'promote', variant: 'b', text: 'promote b', reason: 'ship: it is better' });
+    const { rows } = await get<ListAnswer>('?view=list');
+    expect(rows[0]).toMatchObject({ proposal: 'promote b', attention: 2 });
+    const reply = await fetch(`${server.apiUrl}/api/v1/experiments/scores/approve`, {
+      method: 'POST',
+      body: JSON.stringify({ reason: 'seen another', proposal: { step: 'promote', variant: 'a' } }),
+    });
+    expect([reply.status, ((await reply.json()) as { code: string }).code]).toEqual([409, 'revision-conflict']);
+    await note(null);
+    expect((await get<OverviewAnswer>('/scores/overview')).steps[0]?.action).toBe('start');
+  });
+
+  it('takes a file only from whoever has seen the last one, where they say so', async () => {
+    const put = (body: string, headers: Record<string, string>) =>
+      fetch(`${server.apiUrl}/api/v1/experiments/scores`, { method: 'PUT', body, headers });
+    const changed = text.replace('b scores better', 'b scores much better');
+    expect((await put(changed, { 'if-match': '"7"' })).status).toBe(409);
+    expect((await put(changed, { 'if-none-match': '*' })).status).toBe(409);
+    expect((await put(changed, { 'if-match': 'W/"1"' })).status).toBe(400);
+    // The same file again is no change, whoever sends it.
+    expect((await put(text, { 'if-match': '"7"' })).status).toBe(200);
   });
 
   it('answers 304 to a reader who has the same already', async () => {

@@ -9,8 +9,9 @@ import { mountDrafts } from './draft-api.ts';
 import { experimentAnswer } from './experiment-answer.ts';
 import type { LiveEvents } from './live-events.ts';
 import { mountPageDetail, type PageDetailOptions } from './page-detail-api.ts';
+import { relativeEffects, valuesWithTerms } from './page-effects.ts';
 import { nameOf, tagged } from './page-requests.ts';
-import { displayOf, healthItems, listRow, metricFormats, stepOffers } from './page-rows.ts';
+import { displayOf, healthItems, listRow, metricFormats, proposalEntry, stepOffers } from './page-rows.ts';
 import { createPastReports } from './past-reports.ts';
 import { mountPlayground } from './playground-api.ts';
 import type { StandingReport as Standing, StandingReports } from './standing-reports.ts';
@@ -71,6 +72,7 @@ export function mountPageApi(app: Hono, options: PageApiOptions): void {
     const at = context.req.query('at');
     const then = at === undefined ? undefined : pastOf(name, namespace, at);
     const { report, madeMs, digest } = then ?? (await standing.recent(name, namespace));
+    const proposal = then === undefined ? proposalEntry(state, service.history(name, namespace)) : undefined;
     const answer: OverviewAnswer = {
       asOf: new Date(madeMs).toISOString(),
       version: standing.version(name, namespace),
@@ -80,7 +82,9 @@ export function mountPageApi(app: Hono, options: PageApiOptions): void {
       display: displayOf(report),
       headline: report.verdict.headline,
       report,
-      values: report.values,
+      values: valuesWithTerms(report, then?.experiment ?? state.experiment),
+      relative: relativeEffects(report),
+      ...(proposal === undefined ? {} : { proposal }),
       formats: metricFormats(then?.experiment ?? state.experiment, report),
       health: healthItems(report),
       // What was cannot be acted on.

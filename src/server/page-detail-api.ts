@@ -123,7 +123,8 @@ export function mountPageDetail(app: Hono, options: PageDetailOptions): void {
       maturity: maturityOf(state, { report, arrivals: bySeries, nowMs: madeMs }),
       levels: report.series ?? [],
       flags: timelineOf(history)
-        .filter(({ kind }) => kind !== 'verdict')
+        // Verdicts and proposals change nothing that a line shows, and they come and go.
+        .filter(({ kind }) => kind !== 'verdict' && kind !== 'propose')
         .map(({ at, kind, text }) => ({ at, kind, text }))
         .toReversed(),
     };

@@ -1,9 +1,16 @@
 // What does the page show of an experiment at a glance? Reads lists, health and formats off a report; it decides nothing anew.
-import type { HealthItem, ListRow, ListVerdict, MetricFormat, StepOffer, VerdictDisplay } from '../api/index.ts';
-import type { ExperimentState } from '../control/index.ts';
-import { type Report, shareText, type Verdict } from '../decision/index.ts';
+import type {
+  HealthItem,
+  ListRow,
+  ListVerdict,
+  MetricFormat,
+  OverviewAnswer,
+  StepOffer,
+  VerdictDisplay,
+} from '../api/index.ts';
+import type { ControlLogEntry, ExperimentState } from '../control/index.ts';
+import { metricUnits, type Report, shareText, type Verdict } from '../decision/index.ts';
 import { type Experiment, hasEnded, type TransitionName, transitions, transitionsFrom } from '../experiment/index.ts';
-import { checkTypes, parseExpression } from '../expression/index.ts';
 
 /** How a report's verdict looks at a glance; `no-verdict` without a report. */
 export function displayOf(report: Report | undefined): VerdictDisplay {
@@ -61,6 +68,7 @@ export function listRow(
     verdict: report === undefined || state.state === 'draft' ? none : listVerdict(report),
     value: report === undefined ? none : listValue(report),
     health: report === undefined ? none : countHealth(healthItems(report)),
+    ...(state.proposal === null ? {} : { proposal: proposalText(state.proposal) }),
     attention: attentionOf(state, report),
     ...(standing === undefined ? {} : { asOf: new Date(standing.madeMs).toISOString() }),
     version,
@@ -79,10 +87,15 @@ function listVerdict(report: Report): ListVerdict {
   };
 }
 
+/** Why effects are not told; undefined where they are. */
+export function withheldBecause({ kind, reasons }: Verdict): string | undefined {
+  const isBroken = kind === 'invalid' || reasons.some(({ code }) => code === 'sample-ratio-mismatch');
+  return isBroken ? 'withheld: the split is broken' : undefined;
+}
+
 function listValue({ verdict, values, value }: Report): ListRow['value'] {
-  const broken = verdict.reasons.find(({ code }) => code === 'sample-ratio-mismatch');
-  if (verdict.kind === 'invalid' || broken !== undefined)
-    return { kind: 'insufficient', reason: 'withheld: the split is broken' };
+  const withheld = withheldBecause(verdict);
+  if (withheld !== undefined) return { kind: 'insufficient', reason: withheld };
   const { net, unit, variant } = values.find((each) => each.variant === verdict.variant) ?? value;
   if (!('estimate' in net)) return net;
   const sequential =
@@ -150,13 +163,13 @@ function countHealth(items: readonly HealthItem[]): { ok: number; total: number;
 }
 
 /** 0 invalid, 1 breached, 2 decided but not acted on, 3 undecidable, 4 running, 5 paused, 6 draft, 7 done. */
-function attentionOf({ state }: ExperimentState, report: Report | undefined): number {
+function attentionOf({ state, proposal }: ExperimentState, report: Report | undefined): number {
   if (state === 'draft') return 6;
   if (hasEnded(state)) return 7;
   const kind = report?.verdict.kind;
   if (kind === 'invalid') return 0;
   if (kind === 'roll-back') return 1;
-  if (kind === 'ship' || kind === 'no-difference') return 2;
+  if (kind === 'ship' || kind === 'no-difference' || proposal !== null) return 2;
   if (report?.verdict.reasons.some(({ code }) => code === 'max-duration')) return 3;
   return state === 'paused' ? 5 : 4;
 }
@@ -199,34 +212,10 @@ function formatOf(
   };
 }
 
-const times: readonly string[] = ['attempt_ms', 'caller_ms'];
-const flags: readonly string[] = ['failed', 'caller_failed', 'fallback'];
-
-/** Yes-or-no questions are shares, the built-in times milliseconds; of all else nothing is known. */
-function unitKind({ metrics }: Experiment, name: string): MetricFormat['kind'] {
-  const { definition } = metrics.find((each) => each.name === name) ?? {};
-  switch (definition?.kind) {
-    case 'proportion':
-    case 'retention':
-    case 'hit_rate':
-      return 'share';
-    case 'mean':
-    case 'quantile':
-    case 'rmse':
-    case 'mae':
-      return kindOfExpression(definition.expression.trim());
-    default:
-      return 'number';
-  }
-}
-
-function kindOfExpression(expression: string): MetricFormat['kind'] {
-  if (times.includes(expression)) return 'milliseconds';
-  if (flags.includes(expression)) return 'share';
-  const parsed = parseExpression(expression);
-  if (parsed.kind !== 'parsed') return 'number';
-  const checked = checkTypes(parsed.expression, () => 'any');
-  return checked.kind === 'typed' && checked.type === 'boolean' ? 'share' : 'number';
+/** The page's word for a metric's unit. */
+function unitKind(experiment: Experiment, name: string): MetricFormat['kind'] {
+  const unit = metricUnits(experiment)[name] ?? 'number';
+  return unit === 'ms' ? 'milliseconds' : unit;
 }
 
 function mentions(text: string, name: string): boolean {
@@ -238,20 +227,52 @@ function directionOf(text: string): MetricFormat['better'] {
   return text.includes('>') ? 'higher' : text.includes('<') ? 'lower' : 'unknown';
 }
 
-/** Every step of the lifecycle, whether it may be taken now, and what it would do. */
+type Proposal = NonNullable<ExperimentState['proposal']>;
+
+/** What a proposed step is, in words that follow "to". */
+export function proposalText(proposal: Proposal): string {
+  return proposal.step === 'ramp' ? `ramp to ${shareText(proposal.coverage)} of units` : `promote ${proposal.variant}`;
+}
+
+/** The step that waits for approval, when and why it was proposed; undefined while none does. */
+export function proposalEntry(
+  { proposal }: ExperimentState,
+  history: readonly ControlLogEntry[],
+): OverviewAnswer['proposal'] {
+  const entry = history.findLast(({ event }) => event.kind === 'propose');
+  if (proposal === null || entry === undefined) return undefined;
+  const { timeMs, event } = entry;
+  return { ...proposal, text: proposalText(proposal), at: new Date(timeMs).toISOString(), reason: event.reason };
+}
+
+/** Every step of the lifecycle, whether it may be taken now, and what it would do; the one that waits for approval first. */
 export function stepOffers(state: ExperimentState, report: Report | undefined): readonly StepOffer[] {
   const allowed = transitionsFrom(state.state);
   const verdict = report?.verdict;
-  return transitions.map(({ name, from }) => {
+  const offer = (name: TransitionName): StepOffer => {
     const isAllowed = allowed.includes(name);
+    const needed = transitions.find((each) => each.name === name)?.from ?? [];
     return {
       action: name,
       isAllowed,
-      ...(isAllowed ? {} : { refusal: `it is ${state.state}; ${name} needs ${from.join(' or ')}` }),
+      ...(isAllowed ? {} : { refusal: `it is ${state.state}; ${name} needs ${needed.join(' or ')}` }),
       effect: effectOf(name, state),
       agreement: agreementOf(name, verdict),
     };
-  });
+  };
+  const { proposal } = state;
+  return [
+    ...(proposal === null
+      ? []
+      : [{ ...offer(proposal.step), action: 'approve', effect: approvalEffect(proposal, state) } as const]),
+    ...transitions.map(({ name }) => offer(name)),
+  ];
+}
+
+function approvalEffect(proposal: Proposal, { coverage }: ExperimentState): string {
+  return proposal.step === 'ramp'
+    ? `${shareText(proposal.coverage)} of units take part from then on, now ${shareText(coverage)}; nobody who is in changes.`
+    : `Ends the test; within a second ${proposal.variant} answers everybody.`;
 }
 
 function effectOf(step: TransitionName, { experiment, coverage, allocation, split }: ExperimentState): string {

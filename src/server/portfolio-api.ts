@@ -4,6 +4,7 @@ import { paths } from '../api/index.ts';
 import type { ExperimentService } from '../control/index.ts';
 import { makePortfolio, type PortfolioInput } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
+import { withheldBecause } from './page-rows.ts';
 import type { StandingReports } from './standing-reports.ts';
 
 /** What the route needs. */
@@ -35,7 +36,12 @@ export function mountPortfolio(app: Hono, { service, standing }: PortfolioOption
     // One experiment without a report must not hide the others.
     async function reportOf(name: string): Promise<PortfolioInput['report']> {
       try {
-        return (await standing.recent(name, namespace)).report;
+        const { verdict, value } = (await standing.recent(name, namespace)).report;
+        const reason = withheldBecause(verdict);
+        // What rests on a broken split must not move the mean of the others.
+        if (reason === undefined) return { verdict, value };
+        const { variant, unit } = value;
+        return { verdict, value: { variant, unit, terms: [], net: { kind: 'insufficient', reason } } };
       } catch (fault) {
         return { kind: 'insufficient', reason: `its report failed: ${(fault as Error).message}` };
       }

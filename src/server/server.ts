@@ -206,7 +206,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       directory: dataDirectory,
       observer,
       retention: options.retention ?? {},
-      isShipped: shipTo !== undefined,
+      ...(shipper === undefined ? {} : { shipSealed: shipper.flushSealed }),
       ...(analysis === undefined ? {} : { jobs: analysis.jobs }),
       longestWindowMs: () =>
         Math.max(0, ...service.list().flatMap(({ experiment }) => experiment.metrics.map(({ windowMs }) => windowMs))),

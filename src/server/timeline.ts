@@ -14,6 +14,7 @@ import {
 import { experimentYaml } from './experiment-yaml.ts';
 import { diffLines } from './line-diff.ts';
 import { nameOf, tagged } from './page-requests.ts';
+import { proposalText } from './page-rows.ts';
 
 type TimelineState = TimelineEntry['after'];
 
@@ -113,10 +114,7 @@ function textOf(
     }
     case 'propose': {
       if (event.proposal === null) return 'Nothing waits for approval any more.';
-      const { proposal } = event;
-      const what =
-        proposal.step === 'ramp' ? `ramp to ${shareText(proposal.coverage)} of units` : `promote ${proposal.variant}`;
-      return `Ready to ${what}; waits for approval.`;
+      return `Ready to ${proposalText(event.proposal)}; waits for approval.`;
     }
     default:
       return 'text' in event && typeof event.text === 'string' ? event.text : `${event.kind}: ${event.reason}`;

@@ -9,7 +9,7 @@ import {
 } from './interval.ts';
 import { type Moments, requireMoments } from './moments.ts';
 import { requireAlpha } from './precondition.ts';
-import { studentT } from './student-t.ts';
+import { studentT, studentTails } from './student-t.ts';
 import { twoSidedTest } from './two-sided-test.ts';
 
 /**
@@ -75,7 +75,7 @@ export function estimateMean(moments: Moments, options: TestOptions): Estimate |
   if (few) return few;
   if (!(moments.m2 > 0)) return insufficient('no value varies, so the noise cannot be estimated');
   const standardError = Math.sqrt(moments.m2 / (moments.n - 1) / moments.n);
-  const margin = studentT(moments.n - 1).isf(alpha / 2) * standardError;
+  const margin = studentTails(moments.n - 1).isf(alpha / 2) * standardError;
   return {
     kind: 'estimated',
     method: "mean with Student's interval",

@@ -122,7 +122,8 @@ export function varianceOf(moments: Moments): number {
 /** Returns moments. @throws RangeError when they cannot come from a sample. */
 export function requireMoments(name: string, moments: Moments): Moments {
   if (!(Number.isSafeInteger(moments.n) && moments.n >= 0)) refuse(`${name}.n`, moments.n, 'a whole number >= 0');
-  requireFinite(`${name}.mean`, moments.mean);
+  // Names are put together only for a message: checks run thousands of times in a report.
+  if (!Number.isFinite(moments.mean)) refuse(`${name}.mean`, moments.mean, 'finite');
   if (!(Number.isFinite(moments.m2) && moments.m2 >= 0)) refuse(`${name}.m2`, moments.m2, 'finite and >= 0');
   return moments;
 }
@@ -134,10 +135,12 @@ export function requireJointMoments(name: string, joint: JointMoments, columns?:
   if (columns !== undefined && joint.n > 0 && width !== columns) refuse(`${name}.mean.length`, width, `${columns}`);
   if (joint.m2.length !== width) refuse(`${name}.m2.length`, joint.m2.length, `${width} as in ${name}.mean`);
   for (let i = 0; i < width; i += 1) {
-    requireFinite(`${name}.mean[${i}]`, joint.mean[i]!);
+    if (!Number.isFinite(joint.mean[i]!)) refuse(`${name}.mean[${i}]`, joint.mean[i]!, 'finite');
     const row = joint.m2[i]!;
     if (row.length !== width) refuse(`${name}.m2[${i}].length`, row.length, `${width} as in ${name}.mean`);
-    for (let j = 0; j < width; j += 1) requireFinite(`${name}.m2[${i}][${j}]`, row[j]!);
+    for (let j = 0; j < width; j += 1) {
+      if (!Number.isFinite(row[j]!)) refuse(`${name}.m2[${i}][${j}]`, row[j]!, 'finite');
+    }
     if (row[i]! < 0) refuse(`${name}.m2[${i}][${i}]`, row[i], '>= 0');
   }
   return joint;

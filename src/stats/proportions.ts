@@ -9,7 +9,7 @@ import {
   type TestOptions,
 } from './interval.ts';
 import { normal } from './normal.ts';
-import { refuse, requireAlpha, requireNonNegative } from './precondition.ts';
+import { refuse, requireAlpha } from './precondition.ts';
 import { lastNotAbove } from './root.ts';
 
 /** Units and how many of them succeeded; both may be fractional when rebuilt from published rates. */
@@ -126,7 +126,7 @@ function wilson(sample: Proportion, alpha: number): [number, number] {
 
 /** Returns a proportion. @throws RangeError unless 0 <= successes <= n, both finite. */
 export function requireProportion(name: string, sample: Proportion): Proportion {
-  requireNonNegative(`${name}.n`, sample.n);
+  if (!(Number.isFinite(sample.n) && sample.n >= 0)) refuse(`${name}.n`, sample.n, 'finite and >= 0');
   if (!(sample.successes >= 0 && sample.successes <= sample.n)) {
     refuse(`${name}.successes`, sample.successes, `in 0..${sample.n}`);
   }

@@ -94,15 +94,30 @@ export function covarianceOfRatios(joint: JointMoments): readonly (readonly numb
   const scale = 1 / (joint.n - 1) / joint.n;
   return gradients.map((g, i) =>
     gradients.map((h, j) => {
-      const top = joint.m2[2 * i]!;
-      const bottom = joint.m2[2 * i + 1]!;
-      const sum =
-        g[0] * h[0] * top[2 * j]! +
-        g[0] * h[1] * top[2 * j + 1]! +
-        g[1] * h[0] * bottom[2 * j]! +
-        g[1] * h[1] * bottom[2 * j + 1]!;
+      const sum = productSum(joint, { g, h, row: 2 * i, column: 2 * j });
       return (i === j ? Math.max(0, sum) : sum) * scale;
     }),
+  );
+}
+
+/** Gradients from both sides of the two-by-two block of sums of products that begins at this place. */
+function productSum(
+  { m2 }: JointMoments,
+  block: {
+    readonly g: readonly [number, number];
+    readonly h: readonly [number, number];
+    readonly row: number;
+    readonly column: number;
+  },
+): number {
+  const { g, h, row, column } = block;
+  const top = m2[row]!;
+  const bottom = m2[row + 1]!;
+  return (
+    g[0] * h[0] * top[column]! +
+    g[0] * h[1] * top[column + 1]! +
+    g[1] * h[0] * bottom[column]! +
+    g[1] * h[1] * bottom[column + 1]!
   );
 }
 
@@ -113,13 +128,14 @@ export function ratioOf(
 ): { readonly kind: 'ratio'; readonly estimate: number; readonly standardError: number } | Insufficient {
   requireJointMoments(name, joint, 2);
   if (joint.n < 2) return insufficient(unitsMissing(name, joint.n));
-  if (joint.mean[1] === 0) return insufficient(`${name} has a denominator of 0`);
-  const covariance = covarianceOfRatios(joint);
-  if ('kind' in covariance) return covariance;
+  const [numerator, denominator] = [joint.mean[0]!, joint.mean[1]!];
+  if (denominator === 0) return insufficient(`${name} has a denominator of 0`);
+  const g = [1 / denominator, -numerator / denominator / denominator] as const;
+  const sum = productSum(joint, { g, h: g, row: 0, column: 0 });
   return {
     kind: 'ratio',
-    estimate: joint.mean[0]! / joint.mean[1]!,
-    standardError: Math.sqrt(covariance[0]![0]!),
+    estimate: numerator / denominator,
+    standardError: Math.sqrt(Math.max(0, sum) * (1 / (joint.n - 1) / joint.n)),
   };
 }
 

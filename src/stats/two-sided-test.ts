@@ -1,7 +1,7 @@
 // Given two estimates and the standard error of their difference, what does a two-sided test say?
 import { bounded, type TestResult } from './interval.ts';
 import { normal } from './normal.ts';
-import { studentT } from './student-t.ts';
+import { studentTails } from './student-t.ts';
 
 /**
  * Two-sided test of candidate - control with the interval that agrees with it: Student's t where `df` is given, else normal.
@@ -19,7 +19,7 @@ export function twoSidedTest(
 ): TestResult {
   const { control, candidate } = sides;
   const { method, standardError, df, alpha } = options;
-  const law = df === undefined ? normal : studentT(df);
+  const law = df === undefined ? normal : studentTails(df);
   const difference = candidate - control;
   const statistic = difference / standardError;
   const margin = law.isf(alpha / 2) * standardError;

@@ -7,10 +7,15 @@ import { experimentText } from '../e2e/assay-process.ts';
 import type { BrowserCase, RestartableServer, Stage } from './browser-case.ts';
 import { expectAccessible } from './expect-page.ts';
 
-async function serverWithScores(stage: Stage, args: readonly string[]): Promise<RestartableServer> {
+async function serverWithScores(
+  stage: Stage,
+  args: readonly string[],
+  options: { readonly urls?: readonly [string, string]; readonly more?: string } = {},
+): Promise<RestartableServer> {
+  const { urls = ['http://127.0.0.1:9', 'http://127.0.0.1:9'], more = '' } = options;
   const folder = await stage.makeFolder();
   const file = join(folder, 'scores.yaml');
-  await writeFile(file, experimentText(['http://127.0.0.1:9', 'http://127.0.0.1:9']));
+  await writeFile(file, `${experimentText(urls)}${more}`);
   return stage.startServer(['--data', join(folder, 'data'), '-f', file, ...args]);
 }
 
@@ -91,6 +96,63 @@ export const actionCases: readonly BrowserCase[] = [
       await dialog.locator('[data-done]').waitFor();
       assert.equal((await stateOf(server)).state, 'promoted');
       await page.close();
+      await server.end();
+    },
+  },
+  {
+    name: 'steps: stop is in the menu, ends the test without a winner, and is seen in the audit',
+    run: async (stage) => {
+      const server = await serverWithScores(stage, ['--start']);
+      const page = await stage.open(`${server.apiUrl}/experiments/scores`);
+      await page.waitForSelector('[data-headline]');
+      await page.getByRole('button', { name: 'More steps' }).click();
+      await page.getByRole('menuitem', { name: 'Stop…' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText(/without a winner/).waitFor();
+      await dialog.getByLabel('Reason').fill('the season is over');
+      await dialog.getByRole('button', { name: 'Stop', exact: true }).click();
+      await dialog.locator('[data-done]').waitFor();
+      assert.equal((await stateOf(server)).state, 'completed');
+      await dialog.getByRole('button', { name: 'Close' }).click();
+      await page.locator('#audit li[data-kind="stop"]').getByText('the season is over').waitFor();
+      await page.getByText('completed', { exact: true }).first().waitFor();
+      assert.equal(await page.getByRole('button', { name: 'Pause…' }).count(), 0);
+      await page.close();
+      await server.end();
+    },
+  },
+  {
+    name: 'steps: a proposed step is told in list and page, and happens when somebody approves it with a reason',
+    run: async (stage) => {
+      const more = '  ramp: {coverage: [0.5, 1], hold: 1s, approval: required}\n';
+      const server = await serverWithScores(stage, ['--start'], { urls: stage.models, more });
+      await stage.drive({ from: 0, count: 60, server });
+      const page = await stage.open(`${server.apiUrl}/experiments/scores`);
+      const proposed = page.locator('[data-proposal="ramp"]');
+      await proposed.waitFor({ timeout: 60_000 });
+      assert.match(await proposed.innerText(), /Waits for approval: ramp to 100\.0\s% of units/);
+      await expectAccessible(page, 'the proposed step');
+      await stage.keep(page, 'proposal-light');
+      const list = await stage.open(server.apiUrl, { width: 390, scheme: 'dark' });
+      await list.getByText('waits for approval: ramp to').waitFor({ timeout: 60_000 });
+      await stage.keep(list, 'proposal-list-dark-390');
+      await proposed.getByRole('button', { name: 'Approve…' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText(/nobody who is in changes/).waitFor();
+      await expectAccessible(page, 'the dialog of an approval');
+      const approve = dialog.getByRole('button', { name: 'Approve', exact: true });
+      assert.ok(await approve.isDisabled());
+      await dialog.getByLabel('Reason').fill('reviewed with the search team');
+      await dialog.getByLabel('Your name').fill('ana');
+      await approve.click();
+      await dialog.locator('[data-done]').waitFor();
+      assert.deepEqual(pick(await stateOf(server)), { state: 'running', coverage: 1 });
+      await dialog.getByRole('button', { name: 'Close' }).click();
+      await proposed.waitFor({ state: 'detached' });
+      const entry = page.locator('#audit li[data-kind="ramp"]').first();
+      await entry.waitFor();
+      assert.match(await entry.innerText(), /by ana[\s\S]*reviewed with the search team/);
+      await Promise.all([page.close(), list.close()]);
       await server.end();
     },
   },

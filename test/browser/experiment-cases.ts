@@ -74,6 +74,32 @@ export const experimentCases: readonly BrowserCase[] = [
     },
   },
   {
+    name: 'experiment: shares of the control have intervals of their own, which leave 0 out where the differences do',
+    run: async (stage) => {
+      const { relative, report } = await readJson(`${stage.server.apiUrl}/api/v1${forecast}/overview`);
+      const page = await openSettled(await stage.open(`${stage.server.apiUrl}${forecast}?view=relative`));
+      await page.getByRole('button', { name: 'Pause live updates' }).click();
+      await page.waitForSelector('table.metrics tr[data-metric="accuracy"]');
+      assert.ok((await expectNumbersOfApi(page, stage.server.apiUrl)) > 60);
+      const at = report.metrics.findIndex(({ name }: { readonly name: string }) => name === 'accuracy');
+      const candidate = report.metrics[at].variants.findIndex(
+        ({ difference }: { readonly difference?: unknown }) => difference !== undefined,
+      );
+      const share = relative.metrics[at].variants[candidate].sequential;
+      const { interval } = report.metrics[at].variants[candidate].difference.sequential;
+      assert.equal(share.lower > 0, interval.lower > 0);
+      assert.equal(share.upper < 0, interval.upper < 0);
+      const row = page.locator('tr[data-metric="accuracy"]');
+      assert.match(await row.innerText(), /% rel\./);
+      assert.equal(
+        await row.locator(`[data-value-path="/relative/metrics/${at}/variants/${candidate}/sequential"]`).count(),
+        1,
+      );
+      await expectAccessible(page, 'shares of the control');
+      await stage.keep(page, 'experiment-relative');
+    },
+  },
+  {
     name: 'experiment: one look at the end is grey, without a p-value, and the banner stays the same',
     run: async (stage) => {
       const page = await openSettled(await stage.open(stage.server.apiUrl + forecast));

@@ -101,6 +101,7 @@ export const listCases: readonly BrowserCase[] = [
   },
   {
     name: 'list: 200 experiments with names of every kind stay smooth',
+    isAlone: true,
     run: async (stage) => {
       const folder = await stage.makeFolder();
       const server = await stage.startServer(['--data', folder]);

@@ -30,6 +30,7 @@ async function until(read: () => Promise<boolean>, what: string): Promise<void> 
 export const liveCases: readonly BrowserCase[] = [
   {
     name: 'live: outcomes show without a reload and nothing moves; a pause holds',
+    isAlone: true,
     run: async (stage) => {
       await stage.drive({ from: 0, count: 120 });
       const page = await stage.open(`${stage.server.apiUrl}/experiments/scores`);
@@ -87,7 +88,6 @@ export const liveCases: readonly BrowserCase[] = [
       for (const tab of tabs) await tab.goto(`${stage.server.apiUrl}/`);
       for (const tab of tabs) await tab.waitForSelector('[data-live="live"]', { timeout: 30_000 });
       assert.ok((await requestsOf(tabs[0]!)) === 0);
-      await context.close();
     },
   },
 ];

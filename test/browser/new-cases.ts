@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { assay } from '../e2e/assay-process.ts';
+import { assay, experimentText } from '../e2e/assay-process.ts';
 import type { BrowserCase } from './browser-case.ts';
 import { expectAccessible, expectNoSidewaysScroll } from './expect-page.ts';
 
@@ -49,6 +49,34 @@ export const newCases: readonly BrowserCase[] = [
     },
   },
   {
+    name: 'new: a revision that somebody else has overtaken is refused, loses no text, and can be applied all the same',
+    run: async (stage) => {
+      const folder = await stage.makeFolder();
+      const file = join(folder, 'scores.yaml');
+      await writeFile(file, experimentText(stage.models));
+      const server = await stage.startServer(['--data', join(folder, 'data'), '-f', file]);
+      const page = await stage.open(`${server.apiUrl}/new?from=scores`, { tolerates: /409/ });
+      await page.waitForSelector('[data-validation="ok"]');
+      await page.locator('input[name="spec.hypothesis"]').fill('mine');
+      await page.waitForSelector('[data-validation="ok"]');
+      const theirs = experimentText(stage.models).replace('b scores better', 'theirs');
+      const reply = await fetch(`${server.apiUrl}/api/v1/experiments/scores`, { method: 'PUT', body: theirs });
+      assert.equal(reply.status, 200);
+      await page.getByRole('button', { name: 'Apply the revision' }).click();
+      await page.getByText('revision-conflict').waitFor();
+      assert.equal(await hypothesisOf(server.apiUrl), 'theirs');
+      await page.locator('[data-conflict]').waitFor();
+      await expectAccessible(page, 'a revision that was overtaken');
+      await stage.keep(page, 'new-conflict');
+      assert.equal(await page.locator('input[name="spec.hypothesis"]').inputValue(), 'mine');
+      await page.getByRole('button', { name: 'Apply this over revision 2' }).click();
+      await page.waitForURL(/\/experiments\/scores$/);
+      assert.equal(await hypothesisOf(server.apiUrl), 'mine');
+      await page.close();
+      await server.end();
+    },
+  },
+  {
     name: 'new: a probe says whether the model answers; narrow windows do',
     run: async (stage) => {
       const page = await stage.open(`${stage.server.apiUrl}/new`, { width: 390, scheme: 'dark' });
@@ -61,3 +89,9 @@ export const newCases: readonly BrowserCase[] = [
     },
   },
 ];
+
+async function hypothesisOf(apiUrl: string): Promise<string> {
+  const reply = await fetch(`${apiUrl}/api/v1/experiments/scores`);
+  const { specification } = (await reply.json()) as { readonly specification: { readonly hypothesis: string } };
+  return specification.hypothesis;
+}

@@ -4,13 +4,18 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { accessCases } from './access-cases.ts';
 import { actionCases } from './action-cases.ts';
+import type { BrowserCase } from './browser-case.ts';
 import { experimentCases } from './experiment-cases.ts';
 import { listCases } from './list-cases.ts';
 import { liveCases } from './live-cases.ts';
 import { newCases } from './new-cases.ts';
+import { portfolioCases } from './portfolio-cases.ts';
 import { buildStage, findChromium } from './stage.ts';
 
 const { values } = parseArgs({ options: { only: { type: 'string' } } });
+/** Cases at a time: they mostly wait. */
+const atOnce = 3;
+
 const chromium = findChromium();
 const built = fileURLToPath(new URL('../../dist/dashboard/index.html', import.meta.url));
 if (chromium === undefined) {
@@ -23,30 +28,49 @@ if (chromium === undefined) {
 
 async function runAll(executablePath: string): Promise<void> {
   const { only } = values;
-  const all = [...listCases, ...experimentCases, ...newCases, ...liveCases, ...actionCases, ...accessCases];
+  const all = [
+    ...listCases,
+    ...portfolioCases,
+    ...experimentCases,
+    ...newCases,
+    ...liveCases,
+    ...actionCases,
+    ...accessCases,
+  ];
   const cases = all.filter(({ name }) => only === undefined || name.includes(only));
-  const { stage, endCase, close } = await buildStage(executablePath, (text) => console.log(`     ${text}`));
+  const began = performance.now();
+  const { beginCase, close } = await buildStage(executablePath);
   let failed = 0;
-  try {
-    for (const { name, run } of cases) {
-      let fault: unknown;
-      try {
-        await run(stage);
-      } catch (caught) {
-        fault = caught;
-      }
-      const others = await endCase();
-      if (fault === undefined && others.length > 0) fault = new Error(others.join('\n'));
-      console.log(`${fault === undefined ? 'PASS' : 'FAIL'} ${name}`);
-      if (fault !== undefined) {
-        failed += 1;
-        console.log(String((fault as Error).stack ?? fault).slice(0, 3000));
-        for (const other of others) console.log(`     ${other}`);
-      }
+  const runCase = async ({ name, run }: BrowserCase): Promise<void> => {
+    const { stage, notes, end } = beginCase();
+    const from = performance.now();
+    let fault: unknown;
+    try {
+      await run(stage);
+    } catch (caught) {
+      fault = caught;
     }
+    const others = await end();
+    if (fault === undefined && others.length > 0) fault = new Error(others.join('\n'));
+    const tookS = ((performance.now() - from) / 1000).toFixed(1);
+    console.log(`${fault === undefined ? 'PASS' : 'FAIL'} ${name} (${tookS} s)`);
+    for (const note of notes) console.log(`     ${note}`);
+    if (fault === undefined) return;
+    failed += 1;
+    console.log(String((fault as Error).stack ?? fault).slice(0, 3000));
+    for (const other of others) console.log(`     ${other}`);
+  };
+  try {
+    const waiting = cases.filter(({ isAlone }) => isAlone !== true);
+    const work = async (): Promise<void> => {
+      for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await runCase(next);
+    };
+    await Promise.all(Array.from({ length: atOnce }, work));
+    for (const each of cases) if (each.isAlone === true) await runCase(each);
   } finally {
     await close();
   }
-  console.log(`${cases.length - failed} passed, ${failed} failed`);
+  const tookS = Math.round((performance.now() - began) / 1000);
+  console.log(`${cases.length - failed} passed, ${failed} failed in ${tookS} s`);
   if (failed > 0 || cases.length === 0) process.exitCode = 1;
 }

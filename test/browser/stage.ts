@@ -4,19 +4,26 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { type Browser, type BrowserContext, chromium } from 'playwright-core';
 import { assay, experimentText, serve, startModel } from '../e2e/assay-process.ts';
-import type { OpenOptions, RestartableServer, Stage } from './browser-case.ts';
+import type { RestartableServer, Stage } from './browser-case.ts';
 
 const artifacts = fileURLToPath(new URL('./artifacts/', import.meta.url));
 const places = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** A stage, and what happened on it that nobody wanted. */
+/** A stage for several cases at once, all in one browser. */
 export interface BuiltStage {
-  readonly stage: Stage;
-  /** Ends one case: closes its pages and gives what went wrong on them. */
-  endCase(): Promise<readonly string[]>;
+  beginCase(): StagedCase;
   close(): Promise<void>;
+}
+
+/** The stage of one case, and what happened on it that nobody wanted. */
+interface StagedCase {
+  readonly stage: Stage;
+  /** What it has measured. */
+  readonly notes: readonly string[];
+  /** Closes its pages and gives what went wrong on them. */
+  end(): Promise<readonly string[]>;
 }
 
 /** Where Chromium is; undefined where there is none. */
@@ -25,7 +32,7 @@ export function findChromium(): string | undefined {
 }
 
 /** Builds the stage; takes some twenty seconds, most of them the demo runs. */
-export async function buildStage(executablePath: string, note: (text: string) => void): Promise<BuiltStage> {
+export async function buildStage(executablePath: string): Promise<BuiltStage> {
   const closers: (() => Promise<unknown>)[] = [];
   const makeFolder = async (): Promise<string> => {
     const folder = await mkdtemp(join(tmpdir(), 'assay-browser-'));
@@ -44,33 +51,59 @@ export async function buildStage(executablePath: string, note: (text: string) =>
   };
   const demo = async (scenario: string): Promise<string> => {
     const folder = await makeFolder();
-    const run = await assay(['demo', '--keep', folder, '--requests', '1500', '--scenario', scenario, '--json']);
+    const run = await assay(['demo', '--keep', folder, '--requests', '1200', '--scenario', scenario, '--json']);
     if (run.code !== 0) throw new Error(`assay demo --scenario ${scenario} ended with ${run.code}: ${run.stderr}`);
     return folder;
   };
 
   await rm(artifacts, { recursive: true, force: true });
   await mkdir(artifacts, { recursive: true });
-  const [sound, broken] = [await demo('real'), await demo('broken-split')];
+  const [sound, broken] = await Promise.all([demo('real'), demo('broken-split')]);
   const models = await Promise.all([startModel('a'), startModel('b')]);
+  const urls = [models[0].url, models[1].url] as const;
   closers.push(...models.map((model) => () => model.close()));
   const scores = join(await makeFolder(), 'scores.yaml');
-  await writeFile(scores, experimentText([models[0]!.url, models[1]!.url]));
-  const server = await startServer(['--data', sound, '-f', join(sound, 'experiment.yaml'), '-f', scores, '--start']);
-  const invalid = await startServer(['--data', broken, '-f', join(broken, 'experiment.yaml')]);
-  const empty = await startServer(['--data', await makeFolder()]);
+  await writeFile(scores, experimentText(urls));
+  const [server, invalid, empty] = await Promise.all([
+    startServer(['--data', sound, '-f', join(sound, 'experiment.yaml'), '-f', scores, '--start']),
+    startServer(['--data', broken, '-f', join(broken, 'experiment.yaml')]),
+    startServer(['--data', await makeFolder()]),
+  ]);
   const browser: Browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
   });
   closers.push(() => browser.close());
 
-  let pages: Page[] = [];
-  let faults: string[] = [];
-  const open = async (url: string, options: OpenOptions = {}): Promise<Page> => {
-    const { width = 1440, height = 900, scheme = 'light', tolerates } = options;
-    const page = await browser.newPage({ viewport: { width, height }, colorScheme: scheme, acceptDownloads: true });
-    pages.push(page);
+  const shared = { server, invalid, empty, models: urls, makeFolder, startServer };
+  return {
+    beginCase: () => stageCase(browser, shared),
+    close: async () => {
+      for (const close of closers.reverse()) await close();
+    },
+  };
+}
+
+function stageCase(
+  browser: Browser,
+  shared: Pick<Stage, 'server' | 'invalid' | 'empty' | 'models' | 'makeFolder' | 'startServer'>,
+): StagedCase {
+  const contexts: BrowserContext[] = [];
+  const faults: string[] = [];
+  const notes: string[] = [];
+  const newContext: Stage['newContext'] = async (options = {}) => {
+    const context = await browser.newContext({ acceptDownloads: true, ...options });
+    contexts.push(context);
+    return context;
+  };
+  const open: Stage['open'] = async (url, options = {}) => {
+    const { width = 1440, height = 900, scheme = 'light', tolerates, timeZone } = options;
+    const context = await newContext({
+      viewport: { width, height },
+      colorScheme: scheme,
+      ...(timeZone === undefined ? {} : { timezoneId: timeZone }),
+    });
+    const page = await context.newPage();
     const blame = (text: string): void => {
       if (tolerates?.test(text) !== true) faults.push(text);
     };
@@ -84,31 +117,23 @@ export async function buildStage(executablePath: string, note: (text: string) =>
     await page.goto(url);
     return page;
   };
-  const stage: Stage = {
-    server,
-    invalid,
-    empty,
-    open,
-    makeFolder,
-    startServer,
-    note,
-    newContext: () => browser.newContext(),
-    keep: async (page, name) => {
-      await page.screenshot({ path: join(artifacts, `${name}.png`), fullPage: true });
-    },
-    drive: ({ from, count }) => drive(server, { from, count }),
-  };
   return {
-    stage,
-    endCase: async () => {
-      await Promise.all(pages.map((page) => page.close()));
-      const found = faults;
-      pages = [];
-      faults = [];
-      return found;
+    notes,
+    stage: {
+      ...shared,
+      open,
+      newContext,
+      note: (text) => notes.push(text),
+      keep: async (page, name) => {
+        await page.screenshot({ path: join(artifacts, `${name}.png`), fullPage: true });
+      },
+      drive: ({ from, count, server = shared.server }) => drive(server, { from, count }),
     },
-    close: async () => {
-      for (const close of closers.reverse()) await close();
+    end: async () => {
+      // What closing a page breaks off is no fault of it.
+      const found = [...faults];
+      await Promise.all(contexts.map((context) => context.close()));
+      return found;
     },
   };
 }

@@ -1,4 +1,7 @@
 import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { assay } from './assay-process.ts';
@@ -10,6 +13,53 @@ const published = fileURLToPath(new URL('../../examples/financial-forecast/publi
 const relative = (value: number, reference: number): number => Math.abs(value / reference - 1);
 
 describe('assay analyze', () => {
+  it('takes out what was known before and ends the tail, where it is told to', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'assay-analyze-'));
+    const file = join(directory, 'revenue.csv');
+    // What a user spent before says most of what it spends now; every candidate spends 2 more.
+    const rows = Array.from({ length: 400 }, (_, user) => {
+      const before = (user * 37) % 101;
+      const noise = ((user * 53) % 17) / 4;
+      return `${user},${user % 2 ? 'new' : 'old'},${before + noise + (user % 2 ? 2 : 0)},${before}`;
+    });
+    await writeFile(file, `user,version,spent,before\n${rows.join('\n')}\n`);
+    const args = [
+      'analyze',
+      file,
+      '--unit',
+      'user',
+      '--variant',
+      'version',
+      '--control',
+      'old',
+      '--metric',
+      'spent:mean',
+    ];
+    const differenceOf = async (more: readonly string[]) => {
+      const { code, stdout, stderr } = await assay([...args, '--json', ...more]);
+      expect(code, stderr).toBe(0);
+      const [metric] = JSON.parse(stdout).metrics;
+      return {
+        metric,
+        difference: metric.variants.find((each: { variant: string }) => each.variant === 'new').difference,
+      };
+    };
+    const plain = await differenceOf([]);
+    const adjusted = await differenceOf(['--covariate', 'spent=before']);
+    expect(plain.difference.pValue).toBeGreaterThan(0.05);
+    expect(adjusted.difference.pValue).toBeLessThan(1e-6);
+    expect(adjusted.difference.varianceReduction).toBeGreaterThan(0.9);
+    expect(adjusted.difference.unadjusted).toBeCloseTo(plain.difference.absolute, 12);
+    const ended = await differenceOf(['--winsorize', 'spent=0.05,95%']);
+    expect(ended.metric.capped.lowered).toBeGreaterThan(0);
+    expect(ended.metric.capped.raised).toBeGreaterThan(0);
+    const wrong = await assay([...args, '--winsorize', 'spent=1.5']);
+    expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('must be a share in (0, 1)') });
+    const unknown = await assay([...args, '--covariate', 'other=before']);
+    expect(unknown).toMatchObject({ code: 2, stderr: expect.stringContaining('one of the metrics: spent') });
+    await rm(directory, { recursive: true, force: true });
+  });
+
   // 90,189 players of a mobile game. Reference values by R 4.2: t.test, prop.test(correct = FALSE), chisq.test.
   it.skipIf(!existsSync(cats))(`gives R's values for a real table (skipped where ${cats} is absent)`, async () => {
     const { code, stdout, stderr } = await assay([

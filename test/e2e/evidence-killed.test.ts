@@ -13,10 +13,10 @@ const writer = fileURLToPath(new URL('./evidence-writer.mjs', import.meta.url));
 
 /** Ids that a writer printed until it was killed, so many acknowledgements after it began with what `stage` says. */
 async function acknowledgedUntilKilled(
-  directory: string,
+  directories: readonly string[],
   moment: { readonly stage: string; readonly acknowledgements: number },
 ): Promise<readonly string[]> {
-  const child = spawn(process.execPath, [writer, directory], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [writer, '8000', ...directories], { stdio: ['ignore', 'pipe', 'inherit'] });
   let printed = '';
   let left = -1;
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
@@ -35,25 +35,26 @@ async function acknowledgedUntilKilled(
 }
 
 it('loses and doubles no acknowledged record in 52 kills while logs are written, sealed and merged', async () => {
-  const directories = [
-    await mkdtemp(join(tmpdir(), 'assay-killed-')),
-    await mkdtemp(join(tmpdir(), 'assay-killed-')),
-  ] as const;
-  const rounds = 26;
+  const directories: string[] = [];
+  for (let count = 0; count < 4; count += 1) directories.push(await mkdtemp(join(tmpdir(), 'assay-killed-')));
+  // Two processes at a time, each at work in two directories when it is killed: starting one is most of what a round costs.
+  const rounds = 13;
   let segments = 0;
   let merged = 0;
-  const lives = directories.map(async (directory, life) => {
+  const lives = [0, 1].map(async (life) => {
+    const ours = directories.slice(2 * life, 2 * life + 2);
     const acknowledged: string[] = [];
     for (let round = 0; round < rounds; round += 1)
       acknowledged.push(
-        ...(await acknowledgedUntilKilled(directory, {
-          stage: (round + life) % 2 === 0 ? 'sealing' : 'merging',
+        ...(await acknowledgedUntilKilled(ours, {
+          // By turns the one directory or the other is hit at this moment, and the other wherever it is then.
+          stage: `${(round + life) % 2 === 0 ? 'sealing' : 'merging'} ${(round >> 1) % 2}`,
           acknowledgements: (round * 7 + life * 3) % 13,
         })),
       );
-    return acknowledged;
+    return [0, 1].map((place) => acknowledged.filter((id) => id.startsWith(`${place}-`)));
   });
-  for (const [index, acknowledged] of (await Promise.all(lives)).entries()) {
+  for (const [index, acknowledged] of (await Promise.all(lives)).flat().entries()) {
     const directory = directories[index] as string;
     const found: string[] = [];
     const places = new Set<string>();
@@ -81,7 +82,7 @@ it('loses and doubles no acknowledged record in 52 kills while logs are written,
 it('loses nothing when the disk is full in the middle of sealing, and seals when it is not', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'assay-sealing-full-'));
   // Files beyond 7 KB fail with EFBIG, as a full disk fails with ENOSPC: logs fit, merged segments do not.
-  const command = `trap '' XFSZ; ulimit -f 7; exec "${process.execPath}" "${writer}" "${directory}" 2000`;
+  const command = `trap '' XFSZ; ulimit -f 7; exec "${process.execPath}" "${writer}" 2000 "${directory}"`;
   const child = spawn('bash', ['-c', command], { stdio: ['ignore', 'pipe', 'pipe'] });
   let printed = '';
   let complained = '';

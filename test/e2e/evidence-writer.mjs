@@ -1,21 +1,15 @@
-// Writes, seals and merges evidence as fast as it can and prints each id once its record is durable; its test kills it.
-// Plain JavaScript on the built package, because it is started some fifty times.
+// Writes, seals and merges evidence in several directories at once, as fast as it can, and prints each id, with the place of its
+// directory, once its record is durable; its test kills it. Plain JavaScript on the built package, because starting is most of its work.
 import { compactSegments } from '../../dist/adapters/evidence-store/compact-segments.js';
 import { sealLogs } from '../../dist/adapters/evidence-store/seal-logs.js';
 import { openEvidenceLog } from '../../dist/adapters/file-evidence-log.js';
 
-const [directory = '.', maxSegmentBytes = '8000'] = process.argv.slice(2);
-const log = await openEvidenceLog({
-  directory,
-  now: Date.now,
-  maxSegmentBytes: Number(maxSegmentBytes),
-  observer: { count: () => undefined, fault: () => undefined },
-});
+const [maxSegmentBytes, ...directories] = process.argv.slice(2);
 
 let next = 0;
-const write = async () => {
+const write = async (log, place) => {
   for (;;) {
-    const id = `${process.pid}-${next}`;
+    const id = `${place}-${process.pid}-${next}`;
     next += 1;
     const isOutcome = next % 3 === 0;
     const common = { timeMs: Date.now(), namespace: 'default' };
@@ -57,12 +51,20 @@ const write = async () => {
     await new Promise((resolve) => setTimeout(resolve, 4));
   }
 };
-for (let count = 0; count < 4; count += 1) void write();
-
-for (;;) {
-  process.stdout.write('sealing\n');
-  await sealLogs({ directory, nowMs: Date.now(), batchBytes: 60_000 });
-  process.stdout.write('merging\n');
-  await compactSegments({ directory, atLeast: 4 });
-  await new Promise((resolve) => setTimeout(resolve, 20));
-}
+const work = async (directory, place) => {
+  const log = await openEvidenceLog({
+    directory,
+    now: Date.now,
+    maxSegmentBytes: Number(maxSegmentBytes),
+    observer: { count: () => undefined, fault: () => undefined },
+  });
+  for (let count = 0; count < 4; count += 1) void write(log, place);
+  for (;;) {
+    process.stdout.write(`sealing ${place}\n`);
+    await sealLogs({ directory, nowMs: Date.now(), batchBytes: 60_000 });
+    process.stdout.write(`merging ${place}\n`);
+    await compactSegments({ directory, atLeast: 4 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+};
+await Promise.all(directories.map(work));

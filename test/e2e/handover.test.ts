@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { readEvidence } from '../../src/adapters/evidence-store/read-evidence.ts';
 import { assay, experimentText, type Serving, serve, startModel } from './assay-process.ts';
 
@@ -81,6 +81,28 @@ describe('gateways that hand their evidence to one server', () => {
     expect(report.variants.reduce((sum, { units }) => sum + units, 0)).toBe(30);
     await again.end('SIGTERM');
     const verified = await assay(['log', 'verify', '--data', dataOf('central'), '--json']);
+    expect(JSON.parse(verified.stdout)).toMatchObject({ isWhole: true, faults: [] });
+  }, 240_000);
+
+  it('hand over what was sealed before they were told to', async () => {
+    const alone = await start('late');
+    await like(alone, 'early-1');
+    await like(alone, 'early-2');
+    await alone.end('SIGTERM');
+    expect((await assay(['log', 'compact', '--data', dataOf('late')])).code).toBe(0);
+    const central = await start('taking');
+    const gateway = await start('late', ['--ship-to', central.apiUrl]);
+    await like(gateway, 'later');
+    await vi.waitFor(() => expect(gateway.stderr()).toContain('what was sealed here is at'), {
+      timeout: 60_000,
+      interval: 100,
+    });
+    await gateway.end('SIGTERM');
+    await central.end('SIGTERM');
+    const liked: string[] = [];
+    for await (const record of readEvidence(dataOf('taking'))) if (record.kind === 'outcome') liked.push(record.id);
+    expect(liked.sort()).toEqual(['early-1', 'early-2', 'later']);
+    const verified = await assay(['log', 'verify', '--data', dataOf('late'), '--json']);
     expect(JSON.parse(verified.stdout)).toMatchObject({ isWhole: true, faults: [] });
   }, 240_000);
 

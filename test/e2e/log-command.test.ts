@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -91,4 +92,21 @@ describe('assay log', () => {
     const nowhere = await assay(['log', 'verify', '--data', join(directory, 'nowhere')]);
     expect(nowhere).toMatchObject({ code: 2, stderr: expect.stringContaining('nowhere cannot be read') });
   }, 240_000);
+});
+
+it('is completed by bash, with the commands below it and their options', async () => {
+  const { stdout } = await assay(['completion', 'bash']);
+  const completed = (...words: readonly string[]): readonly string[] => {
+    const script =
+      `${stdout}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; ` +
+      `_assay; printf '%s\\n' "\${COMPREPLY[@]}"`;
+    return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).trim().split('\n');
+  };
+  expect(completed('assay', 'log', '')).toEqual(
+    expect.arrayContaining(['verify', 'compact', 'retain', 'erase', 'backup', 'restore']),
+  );
+  expect(completed('assay', 'log', 'ba')).toEqual(['backup']);
+  expect(completed('assay', 'log', 'erase', '--json', '--unit')).toEqual(['--unit', '--unit-key']);
+  expect(completed('assay', 'val')).toEqual(['validate']);
+  expect(completed('assay', 'validate', '--js')).toEqual(['--json']);
 });

@@ -2,7 +2,7 @@
 import { Dialog, DialogDismiss, DialogHeading } from '@ariakit/react';
 import { useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type JSX, useEffect, useRef, useState } from 'react';
-import type { ExperimentAnswer, StepOffer } from '../../../src/api/index.ts';
+import type { ExperimentAnswer, OverviewAnswer, StepOffer } from '../../../src/api/index.ts';
 import { FaultBox } from '../parts/fault-box.tsx';
 import { clockText } from '../parts/time.tsx';
 import { verdictWord } from '../parts/verdict-chip.tsx';
@@ -21,6 +21,8 @@ export default function ActionDialog(props: { readonly offer: StepOffer; readonl
   const { offer, onClose } = props;
   const { answer, key } = useExperiment();
   const { experiment, report, display } = answer;
+  // What was proposed when the dialog opened is what is approved; another one meanwhile is refused.
+  const [proposal] = useState(answer.proposal);
   const client = useQueryClient();
   const cancel = useRef<HTMLButtonElement>(null);
   const [reason, setReason] = useState('');
@@ -61,6 +63,7 @@ export default function ActionDialog(props: { readonly offer: StepOffer; readonl
           ...(author.trim() === '' ? {} : { author: author.trim() }),
           ...(coverage === '' ? {} : { coverage: share }),
           ...(offer.action === 'promote' ? { variant } : {}),
+          ...(offer.action === 'approve' && proposal !== undefined ? { proposal: seenOf(proposal) } : {}),
         },
       });
       setDone({ askedAt, doneAt: Date.now(), after });
@@ -80,6 +83,7 @@ export default function ActionDialog(props: { readonly offer: StepOffer; readonl
     <Dialog open onClose={onClose} className="dialog" backdrop={<div className="backdrop" />} initialFocus={cancel}>
       <DialogHeading>
         {actionWords[offer.action]} {experiment.name}
+        {offer.action === 'approve' && proposal !== undefined && `: ${proposal.text}`}
       </DialogHeading>
       <p>{offer.effect}</p>
       {done === undefined ? (
@@ -176,6 +180,10 @@ export default function ActionDialog(props: { readonly offer: StepOffer; readonl
       )}
     </Dialog>
   );
+}
+
+function seenOf({ step, coverage, variant }: NonNullable<OverviewAnswer['proposal']>): object {
+  return { step, ...(coverage === undefined ? {} : { coverage }), ...(variant === undefined ? {} : { variant }) };
 }
 
 function readAuthor(): string {

@@ -10,6 +10,7 @@ export const actionWords: Readonly<Record<StepOffer['action'], string>> = {
   promote: 'Promote',
   'roll-back': 'Roll back',
   stop: 'Stop',
+  approve: 'Approve',
 };
 
 /** The words on the button or menu item of a step. */

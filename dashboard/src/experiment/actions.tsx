@@ -1,6 +1,7 @@
 // What can be done now? Buttons for the usual steps, a menu for the rest, each through a dialog that names the effect and asks why.
 import { type JSX, lazy, Suspense, useState } from 'react';
 import type { StepOffer } from '../../../src/api/index.ts';
+import { Time } from '../parts/time.tsx';
 import { stepTitle } from './action-words.ts';
 import { useExperiment } from './experiment-context.tsx';
 
@@ -13,11 +14,12 @@ export function Actions(): JSX.Element {
   const { answer } = useExperiment();
   const [asked, setAsked] = useState<StepOffer>();
   const isPast = answer.at !== undefined;
-  // Promote stands among the buttons only where the verdict is ship.
+  // The proposed step stands with its reason below the verdict. Promote stands among the buttons only where the verdict is ship.
   const isMain = ({ action, agreement }: StepOffer): boolean =>
     action === 'promote' ? agreement === 'with' : action !== 'stop';
-  const main = answer.steps.filter((offer) => isMain(offer) && (offer.isAllowed || offer.action === 'roll-back'));
-  const rest = answer.steps.filter((offer) => !main.includes(offer));
+  const steps = answer.steps.filter(({ action }) => action !== 'approve');
+  const main = steps.filter((offer) => isMain(offer) && (offer.isAllowed || offer.action === 'roll-back'));
+  const rest = steps.filter((offer) => !main.includes(offer));
   return (
     <div className="row no-print">
       {main.map((offer) => (
@@ -28,6 +30,34 @@ export function Actions(): JSX.Element {
         {asked !== undefined && <ActionDialog offer={asked} onClose={() => setAsked(undefined)} />}
       </Suspense>
     </div>
+  );
+}
+
+/** The step that the loop has proposed, with the way to let it happen; nothing while none waits. */
+export function ProposedStep(): JSX.Element | null {
+  const { answer } = useExperiment();
+  const [asked, setAsked] = useState<StepOffer>();
+  const { proposal, steps } = answer;
+  const offer = steps.find(({ action }) => action === 'approve');
+  // The dialog stays until its reader closes it, also when the step has been taken.
+  if (asked === undefined && (proposal === undefined || offer === undefined)) return null;
+  return (
+    <>
+      {proposal !== undefined && offer !== undefined && (
+        <section className="card row proposal" aria-label="Proposed step" data-proposal={proposal.step}>
+          <div className="grow">
+            <strong>Waits for approval: {proposal.text}.</strong>{' '}
+            <span className="small quiet">
+              Proposed <Time at={proposal.at} />: {proposal.reason}
+            </span>
+          </div>
+          <span className="no-print">
+            <StepButton offer={offer} isPast={false} onAsk={setAsked} />
+          </span>
+        </section>
+      )}
+      <Suspense>{asked !== undefined && <ActionDialog offer={asked} onClose={() => setAsked(undefined)} />}</Suspense>
+    </>
   );
 }
 
@@ -42,7 +72,7 @@ function StepButton(props: {
   return (
     <button
       type="button"
-      className={offer.action === 'roll-back' ? 'warn' : ''}
+      className={offer.action === 'roll-back' ? 'warn' : offer.action === 'approve' ? 'strong' : ''}
       aria-disabled={isOff}
       title={isOff ? refusal : offer.effect}
       onClick={() => {

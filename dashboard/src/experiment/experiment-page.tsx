@@ -11,7 +11,7 @@ import { useView } from '../query-string.ts';
 import { type ExperimentKey, overviewPath } from '../server/page-paths.ts';
 import { useOverview } from '../server/questions.ts';
 import { useKeys } from '../shell/keys.ts';
-import { Actions } from './actions.tsx';
+import { Actions, ProposedStep } from './actions.tsx';
 import { AuditSection } from './audit-section.tsx';
 import { ConfigSection } from './config-section.tsx';
 import { ExperimentProvider, useExperiment, useVariantPlace, viewShape } from './experiment-context.tsx';
@@ -100,6 +100,7 @@ function Sections(): JSX.Element {
     <>
       <PageHead answer={answer} />
       <VerdictBanner />
+      <ProposedStep />
       <Boundary>
         <NowSection />
       </Boundary>

@@ -4,6 +4,7 @@ import type { JSX, ReactNode } from 'react';
 import { ScrollBox } from '../parts/scroll-box.tsx';
 import { Value } from '../parts/value.tsx';
 import { atPointer } from '../value-text.ts';
+import { Compliers } from './compliers.tsx';
 import { useExperiment } from './experiment-context.tsx';
 import type { MetricRow } from './metric-rows.ts';
 
@@ -73,6 +74,22 @@ export default function MetricDrawer(props: { readonly row: MetricRow; readonly 
               <Line name="Without the covariate">
                 <Value path={`${differencePath}/unadjusted`} as="difference" unit={unit} />, variance less by{' '}
                 <Value path={`${differencePath}/varianceReduction`} as="share" />
+              </Line>
+            )}
+            {has(`${differencePath}/relative`) && (
+              <Line name="As a share of the control">
+                <Value path={`${differencePath}/relative`} as="relative" interval={row.relativePath} />
+                {typeof row.difference.relative === 'number' && (
+                  <>
+                    {' '}
+                    (<Value path={row.relativePath} as="bounds" unit="share" />)
+                  </>
+                )}
+              </Line>
+            )}
+            {has(`${differencePath}/compliers`) && (
+              <Line name="On those who got it">
+                <Compliers path={`${differencePath}/compliers`} unit={unit} />
               </Line>
             )}
             {has(`${differencePath}/adjusted`) && (

@@ -19,8 +19,12 @@ export interface MetricRow {
   readonly differencePath: string;
   /** Of the interval of the chosen method. */
   readonly intervalPath: string;
+  /** Of the interval as a share of the control. */
+  readonly relativePath: string;
   readonly difference: Difference | undefined;
   readonly interval: Interval | Insufficient | undefined;
+  /** What is drawn: the difference, or its share of the control. */
+  readonly drawn: { readonly estimate: number; readonly interval: Interval | Insufficient | undefined } | undefined;
   readonly state: EffectState;
   readonly criteria: readonly CriterionEntry[];
   readonly limits: readonly number[];
@@ -66,6 +70,7 @@ export function metricRows(
       const intervalPath = `${differencePath}${intervalPlaces[view.method]}`;
       const difference = atPointer(answer, differencePath) as Difference | Insufficient | undefined;
       const interval = atPointer(answer, intervalPath) as Interval | Insufficient | undefined;
+      const relativePath = `/relative${candidatePath.slice('/report'.length)}/${view.method}`;
       const texts = new Set(format?.limits.map(({ text }) => text));
       const criteria = isWhole
         ? report.criteria.filter(({ text, variant }) => variant === entry.variant && texts.has(text))
@@ -85,33 +90,57 @@ export function metricRows(
           candidatePath,
           differencePath,
           intervalPath,
+          relativePath,
           difference: isMissing ? undefined : (difference as Difference),
+          drawn: isMissing
+            ? undefined
+            : drawnOf(answer, { difference: difference as Difference, interval, relativePath, view }),
           interval,
           state: isEarly
             ? 'undecided'
             : effectState({ interval, criteria: ownCriteria, better: format?.better ?? 'unknown' }),
           criteria,
-          limits: format?.limits.flatMap(({ on, value }) => (on === 'difference' ? [value] : [])) ?? [],
+          // Limits are written in the metric's own unit.
+          limits:
+            view.view === 'relative'
+              ? []
+              : (format?.limits.flatMap(({ on, value }) => (on === 'difference' ? [value] : [])) ?? []),
         },
       ];
     });
   });
 }
 
-/** The rows by axis, in the order in which axes first appear. */
-export function groupRows(rows: readonly MetricRow[]): readonly MetricGroup[] {
+function drawnOf(
+  answer: OverviewAnswer,
+  options: {
+    readonly difference: Difference;
+    readonly interval: Interval | Insufficient | undefined;
+    readonly relativePath: string;
+    readonly view: ExperimentView;
+  },
+): MetricRow['drawn'] {
+  const { difference, interval, relativePath, view } = options;
+  if (view.view === 'absolute') return { estimate: difference.absolute, interval };
+  if (typeof difference.relative !== 'number') return undefined;
+  return {
+    estimate: difference.relative,
+    interval: atPointer(answer, relativePath) as Interval | Insufficient | undefined,
+  };
+}
+
+/** The rows by axis, in the order in which axes first appear; shares of the control have one axis for all. */
+export function groupRows(rows: readonly MetricRow[], view: ExperimentView['view']): readonly MetricGroup[] {
   const groups = new Map<string, MetricRow[]>();
   for (const row of rows) {
-    const name = row.format?.axis ?? row.metric.name;
+    const name = view === 'relative' ? '% of the control' : (row.format?.axis ?? row.metric.name);
     groups.set(name, [...(groups.get(name) ?? []), row]);
   }
   return [...groups].map(([axisName, members]) => ({
     axisName,
     rows: members,
     axis: axisOf(
-      members.flatMap(({ difference, interval }) =>
-        difference === undefined ? [] : [{ estimate: difference.absolute, interval }],
-      ),
+      members.flatMap(({ drawn }) => (drawn === undefined ? [] : [drawn])),
       members.flatMap(({ limits }) => limits),
     ),
   }));

@@ -1,11 +1,12 @@
 // What is the effect? Every metric of every candidate with its interval in digits and drawn to one scale per unit.
 import { Fragment, type JSX, lazy, Suspense, useMemo } from 'react';
-import { boundsText, differenceText } from '../../../src/decision/index.ts';
+import { boundsText, differenceText, type FigureUnit, relativeText } from '../../../src/decision/index.ts';
+import type { Insufficient, Interval } from '../../../src/stats/index.ts';
 import { AxisCell, IntervalCell } from '../parts/interval-cell.tsx';
 import { Value } from '../parts/value.tsx';
 import { VariantName } from '../parts/variant-mark.tsx';
 import { saveCsv } from '../save-file.ts';
-import { valueText } from '../value-text.ts';
+import { atPointer, valueText } from '../value-text.ts';
 import { levelOf, useExperiment, useVariantPlace } from './experiment-context.tsx';
 import { groupRows, isFixedHorizonReached, type MetricGroup, type MetricRow, metricRows } from './metric-rows.ts';
 import { Section } from './section.tsx';
@@ -21,7 +22,7 @@ const stateWords = { better: 'better', worse: 'worse', undecided: 'undecided' } 
 export function MetricsSection(): JSX.Element {
   const { answer, view, setView, isWithheld, isMarkedInvalid } = useExperiment();
   const rows = useMemo(() => metricRows(answer, { view }), [answer, view]);
-  const groups = useMemo(() => groupRows(rows), [rows]);
+  const groups = useMemo(() => groupRows(rows, view.view), [rows, view.view]);
   const isEarly = view.method === 'fixed' && !isFixedHorizonReached(answer);
   const open = rows.find(({ metric }) => metric.name === view.metric);
   return (
@@ -116,6 +117,9 @@ export function MetricsSection(): JSX.Element {
         'difference',
         'lower',
         'upper',
+        'relative',
+        'relative_lower',
+        'relative_upper',
         'units',
         'as_of',
         'digest',
@@ -126,6 +130,8 @@ export function MetricsSection(): JSX.Element {
           row.metric.variants.find(({ variant }) => variant === answer.report.control),
           row.metric.variants.find(({ variant }) => variant === row.variant),
         ];
+        const relative = atPointer(answer, row.relativePath) as Interval | Insufficient | undefined;
+        const share = relative?.kind === 'bounded' && !isWithheld ? relative : undefined;
         const bounds = row.interval?.kind === 'bounded' && !isWithheld ? row.interval : undefined;
         return [
           row.metric.name,
@@ -137,6 +143,9 @@ export function MetricsSection(): JSX.Element {
           isWithheld ? 'withheld' : row.difference?.absolute,
           bounds?.lower,
           bounds?.upper,
+          isWithheld || row.difference === undefined ? undefined : numberOf(row.difference.relative),
+          share?.lower,
+          share?.upper,
           candidate?.n,
           answer.asOf,
           answer.digest,
@@ -151,17 +160,18 @@ const numberOf = (value: number | { readonly reason: string } | undefined): numb
   typeof value === 'object' ? value.reason : value;
 
 function GroupHead({ group, isWithheld }: { readonly group: MetricGroup; readonly isWithheld: boolean }): JSX.Element {
+  const { view } = useExperiment();
   const { unit } = group.rows[0]!;
+  const text = (tick: number): string =>
+    view.view === 'relative'
+      ? relativeText(tick).replace(/\srel\.$/, '')
+      : differenceText(tick, { unit }).replace(/\.0+(?=\D|$)/, '');
   return (
     <tr className="group-head">
       <td colSpan={4} className="small quiet">
         {group.axisName}
       </td>
-      <td className="picture">
-        {!isWithheld && (
-          <AxisCell axis={group.axis} text={(tick) => differenceText(tick, { unit }).replace(/\.0+(?=\D|$)/, '')} />
-        )}
-      </td>
+      <td className="picture">{!isWithheld && <AxisCell axis={group.axis} text={text} />}</td>
       <td colSpan={2} />
     </tr>
   );
@@ -171,7 +181,7 @@ function Row(props: { readonly row: MetricRow; readonly group: MetricGroup; read
   const { row, group, isEarly } = props;
   const { isWithheld, view, setView } = useExperiment();
   const placeOf = useVariantPlace();
-  const { metric, unit, variant, difference, interval, state, format } = row;
+  const { metric, unit, variant, drawn, state, format } = row;
   return (
     <tr data-metric={metric.name} data-variant={variant} data-state={isWithheld ? 'withheld' : state}>
       <th scope="row" className="wide">
@@ -203,19 +213,14 @@ function Row(props: { readonly row: MetricRow; readonly group: MetricGroup; read
             <Effect row={row} isRelative={view.view === 'relative'} isEarly={isEarly} />
           </td>
           <td className="picture wide">
-            {difference !== undefined && (
+            {drawn !== undefined && (
               <IntervalCell
                 axis={group.axis}
-                estimate={difference.absolute}
-                interval={interval}
+                {...drawn}
                 state={state}
                 place={placeOf(variant)}
                 limits={row.limits}
-                label={`${metric.name} of ${variant}: ${differenceText(difference.absolute, { unit, interval })}${
-                  interval?.kind === undefined || interval.kind === 'insufficient'
-                    ? ''
-                    : ` (${boundsText(interval, { unit })})`
-                }`}
+                label={`${metric.name} of ${variant}: ${effectText(drawn, { unit, isRelative: view.view === 'relative' })}`}
               />
             )}
           </td>
@@ -244,29 +249,42 @@ function Row(props: { readonly row: MetricRow; readonly group: MetricGroup; read
   );
 }
 
+function effectText(
+  { estimate, interval }: NonNullable<MetricRow['drawn']>,
+  { unit, isRelative }: { readonly unit: FigureUnit; readonly isRelative: boolean },
+): string {
+  const effect = isRelative ? relativeText(estimate) : differenceText(estimate, { unit, interval });
+  if (interval === undefined || interval.kind === 'insufficient') return effect;
+  return `${effect} (${boundsText(interval, { unit: isRelative ? 'share' : unit })})`;
+}
+
 function Effect(props: {
   readonly row: MetricRow;
   readonly isRelative: boolean;
   readonly isEarly: boolean;
 }): JSX.Element {
   const { row, isRelative, isEarly } = props;
-  const { differencePath, intervalPath, unit, difference, interval } = row;
+  const { differencePath, intervalPath, relativePath, unit, difference } = row;
   const { answer, view } = useExperiment();
+  const interval = isRelative ? row.drawn?.interval : row.interval;
   if (difference === undefined) return <Value path={differencePath} as="difference" unit={unit} />;
   return (
     <>
       <span className={isEarly ? 'undecided' : row.state}>
         {isRelative ? (
-          <Value path={`${differencePath}/relative`} as="relative" />
+          <Value path={`${differencePath}/relative`} as="relative" interval={relativePath} />
         ) : (
           <Value path={`${differencePath}/absolute`} as="difference" unit={unit} interval={intervalPath} />
         )}
       </span>{' '}
       {interval === undefined || interval.kind === 'insufficient' ? (
-        <span className="small quiet">{interval?.reason ?? 'no interval by this method'}</span>
+        // Without a share of the control the reason stands there already.
+        typeof difference.relative === 'number' || !isRelative ? (
+          <span className="small quiet">{interval?.reason ?? 'no interval by this method'}</span>
+        ) : null
       ) : (
         <span className="nowrap">
-          (<Value path={intervalPath} as="bounds" unit={unit} />)
+          (<Value path={isRelative ? relativePath : intervalPath} as="bounds" unit={isRelative ? 'share' : unit} />)
         </span>
       )}
       {view.method === 'sequential' && hasNumber(answer, `${differencePath}/sequential/pValue`) && (

@@ -100,7 +100,7 @@ function LookChart(props: {
     const bounds = interval === undefined ? 'no interval yet' : boundsText(interval, { unit });
     return `${differenceText(point.estimate, { unit, interval })} (${bounds})`;
   };
-  const title = `${series.metric.replaceAll('_', ' ')} of ${series.variant} at ${series.points.length} looks`;
+  const title = `${series.metric.replaceAll('_', ' ')} of ${series.variant} at ${series.points.length} ${series.points.length === 1 ? 'look' : 'looks'}`;
   if (last === undefined) return <p className="quiet">No look yet.</p>;
   if (series.points.length < 2)
     return (

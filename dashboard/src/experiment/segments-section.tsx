@@ -1,7 +1,7 @@
 // Is the effect the same for everybody? One row per value of a segment on the axis of the whole, in declared order.
 import { Fragment, type JSX, useMemo } from 'react';
 import type { SegmentEffects } from '../../../src/decision/index.ts';
-import { boundsText, differenceText } from '../../../src/decision/index.ts';
+import { boundsText, differenceText, relativeText } from '../../../src/decision/index.ts';
 import { axisOf } from '../interval-axis.ts';
 import { AxisCell, IntervalCell } from '../parts/interval-cell.tsx';
 import { ScrollBox } from '../parts/scroll-box.tsx';
@@ -82,11 +82,8 @@ function rowsOf(
 function Facet({ metric, rows }: { readonly metric: string; readonly rows: readonly LabelledRow[] }): JSX.Element {
   const { answer } = useExperiment();
   const placeOf = useVariantPlace();
-  const axis = axisOf(
-    rows.flatMap(({ row: { difference, interval } }) =>
-      difference === undefined ? [] : [{ estimate: difference.absolute, interval }],
-    ),
-  );
+  const axis = axisOf(rows.flatMap(({ row: { drawn } }) => (drawn === undefined ? [] : [drawn])));
+  const isRelative = useExperiment().view.view === 'relative';
   const { unit } = rows[0]?.row ?? { unit: 'number' };
   const tests = (answer.report.segmentEffects ?? []).flatMap((effects, at) =>
     effects.metric === metric ? [{ effects, at }] : [],
@@ -104,7 +101,14 @@ function Facet({ metric, rows }: { readonly metric: string; readonly rows: reado
               </th>
               <th scope="col">Difference</th>
               <th scope="col" className="picture">
-                <AxisCell axis={axis} text={(tick) => differenceText(tick, { unit }).replace(/\.0+(?=\D|$)/, '')} />
+                <AxisCell
+                  axis={axis}
+                  text={(tick) =>
+                    isRelative
+                      ? relativeText(tick).replace(/\srel\.$/, '')
+                      : differenceText(tick, { unit }).replace(/\.0+(?=\D|$)/, '')
+                  }
+                />
                 <span className="spoken">Picture</span>
               </th>
             </tr>
@@ -137,7 +141,19 @@ function Facet({ metric, rows }: { readonly metric: string; readonly rows: reado
 }
 
 function SegmentEffect({ row }: { readonly row: MetricRow }): JSX.Element {
+  const isRelative = useExperiment().view.view === 'relative';
   if (row.difference === undefined) return <Value path={row.differencePath} as="difference" />;
+  if (isRelative)
+    return (
+      <Fragment>
+        <Value path={`${row.differencePath}/relative`} as="relative" interval={row.relativePath} />{' '}
+        {typeof row.difference.relative === 'number' && (
+          <span className="nowrap">
+            (<Value path={row.relativePath} as="bounds" unit="share" />)
+          </span>
+        )}
+      </Fragment>
+    );
   return (
     <Fragment>
       <Value path={`${row.differencePath}/absolute`} as="difference" unit={row.unit} interval={row.intervalPath} />{' '}
@@ -155,18 +171,22 @@ function Picture(props: {
 }): JSX.Element | null {
   const { row, axis, label } = props;
   const placeOf = useVariantPlace();
-  const { difference, interval, unit, metric, variant, state } = row;
+  const isRelative = useExperiment().view.view === 'relative';
+  const { drawn, unit, metric, variant, state } = row;
   const units = metric.variants.find((each) => each.variant === variant)?.n ?? 0;
-  if (difference === undefined || interval === undefined || interval.kind === 'insufficient' || units < fewestUnits)
-    return null;
+  if (drawn?.interval === undefined || drawn.interval.kind === 'insufficient' || units < fewestUnits) return null;
+  const { estimate, interval } = drawn;
+  const text = isRelative
+    ? `${relativeText(estimate, interval)} (${boundsText(interval, { unit: 'share' })})`
+    : `${differenceText(estimate, { unit, interval })} (${boundsText(interval, { unit })})`;
   return (
     <IntervalCell
       axis={axis}
-      estimate={difference.absolute}
+      estimate={estimate}
       interval={interval}
       state={state}
       place={placeOf(variant)}
-      label={`${label}: ${differenceText(difference.absolute, { unit, interval })} (${boundsText(interval, { unit })})`}
+      label={`${label}: ${text}`}
     />
   );
 }

@@ -5,9 +5,10 @@ import { Answered } from '../parts/fault-box.tsx';
 import { ScrollBox } from '../parts/scroll-box.tsx';
 import { Value, ValueSource } from '../parts/value.tsx';
 import { VariantName } from '../parts/variant-mark.tsx';
-import { partPath } from '../server/page-paths.ts';
+import { overviewPath, partPath } from '../server/page-paths.ts';
 import { usePart } from '../server/questions.ts';
-import { useExperiment, useVariantPlace } from './experiment-context.tsx';
+import { Compliers } from './compliers.tsx';
+import { unitOf, useExperiment, useVariantPlace } from './experiment-context.tsx';
 import { Section, WhenNear } from './section.tsx';
 
 /** Assigned against served. */
@@ -86,8 +87,8 @@ function Matrix({ answer }: { readonly answer: ServedAnswer }): JSX.Element {
 }
 
 function Reasons({ answer }: { readonly answer: ServedAnswer }): JSX.Element {
-  const { report } = useExperiment().answer;
-  const { isWithheld } = useExperiment();
+  const { key, answer: overview, view, isWithheld } = useExperiment();
+  const { report, formats } = overview;
   const compliers = report.metrics.flatMap(({ variants, name }, metricAt) =>
     variants.flatMap(({ difference, variant }, at) =>
       difference !== undefined &&
@@ -123,10 +124,20 @@ function Reasons({ answer }: { readonly answer: ServedAnswer }): JSX.Element {
         . The verdict compares by assignment.
       </p>
       {!isWithheld && compliers.length > 0 && (
-        <p className="small">
-          On those who really got the candidate:{' '}
-          {compliers.map(({ name, variant }) => `${name} of ${variant}`).join(', ')} (in the drawer of the metric).
-        </p>
+        <ValueSource answer={overview} from={overviewPath(key, view.at)}>
+          <dl className="pair narrow-pair" data-compliers>
+            {compliers.map(({ name, variant, path }) => (
+              <div key={path} className="contents">
+                <dt>
+                  {name} of {variant}, on those who got it
+                </dt>
+                <dd>
+                  <Compliers path={path} unit={unitOf(formats[name])} />
+                </dd>
+              </div>
+            ))}
+          </dl>
+        </ValueSource>
       )}
     </>
   );

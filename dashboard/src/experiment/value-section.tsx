@@ -1,8 +1,8 @@
 // What is it worth? The terms that add up, how sure the sum is, and which term carries the doubt.
 import type { JSX } from 'react';
-import type { ValueEntry } from '../../../src/decision/index.ts';
+import type { OverviewAnswer } from '../../../src/api/index.ts';
 import { levelText } from '../../../src/decision/index.ts';
-import type { Interval } from '../../../src/stats/index.ts';
+import type { Insufficient, Interval } from '../../../src/stats/index.ts';
 import { effectState } from '../effect-state.ts';
 import { axisOf, type IntervalAxis, placeOn } from '../interval-axis.ts';
 import { AxisCell, IntervalCell } from '../parts/interval-cell.tsx';
@@ -13,6 +13,8 @@ import { saveCsv } from '../save-file.ts';
 import { atPointer } from '../value-text.ts';
 import { levelOf, useExperiment, useVariantPlace } from './experiment-context.tsx';
 import { Section } from './section.tsx';
+
+type PageValue = OverviewAnswer['values'][number];
 
 /** The value of every candidate. */
 export function ValueSection(): JSX.Element {
@@ -44,7 +46,7 @@ export function ValueSection(): JSX.Element {
   );
 }
 
-function ValuePanel({ value, path }: { readonly value: ValueEntry; readonly path: string }): JSX.Element {
+function ValuePanel({ value, path }: { readonly value: PageValue; readonly path: string }): JSX.Element {
   const { answer } = useExperiment();
   const placeOf = useVariantPlace();
   const { net, terms, unit } = value;
@@ -54,7 +56,7 @@ function ValuePanel({ value, path }: { readonly value: ValueEntry; readonly path
         <VariantName name={value.variant} place={placeOf(value.variant)} />: {net.reason}
       </p>
     );
-  const hasSequential = net.sequential !== undefined && net.sequential.kind !== 'insufficient';
+  const hasSequential = hasWatched(net);
   const netInterval = `${path}/net/${hasSequential ? 'sequential' : 'interval'}`;
   const interval = atPointer(answer, netInterval) as Interval;
   let sum = 0;
@@ -66,12 +68,11 @@ function ValuePanel({ value, path }: { readonly value: ValueEntry; readonly path
   const barAxis = axisOf([...bars.flat(), net.estimate].map((estimate) => ({ estimate })));
   const sureAxis = axisOf(
     [
-      ...terms.map((_, at) => ({
-        estimate: atPointer(answer, `${path}/terms/${at}/estimate`) as number,
-        interval: atPointer(answer, `${path}/terms/${at}/interval`) as Interval | undefined,
-      })),
+      ...terms.flatMap(({ estimate, interval: own }) =>
+        typeof estimate === 'number' ? [{ estimate, interval: own }] : [],
+      ),
       { estimate: net.estimate, interval },
-    ].filter(({ estimate }) => typeof estimate === 'number'),
+    ],
     [net.threshold],
   );
   const tick = (number: number): string => levelText(number, { unit: 'number' }).replace(/\.0+$/, '');
@@ -104,7 +105,6 @@ function ValuePanel({ value, path }: { readonly value: ValueEntry; readonly path
           <tbody>
             {terms.map((term, at) => {
               const termPath = `${path}/terms/${at}`;
-              const termInterval = atPointer(answer, `${termPath}/interval`) as Interval | undefined;
               return (
                 <tr key={term.name} data-term={term.name}>
                   <th scope="row">
@@ -114,18 +114,19 @@ function ValuePanel({ value, path }: { readonly value: ValueEntry; readonly path
                     {typeof term.estimate === 'number' && <Bar axis={barAxis} ends={bars[at]!} />}
                   </td>
                   <td className="number">
-                    <Value
-                      path={`${termPath}/estimate`}
-                      as="difference"
-                      {...(termInterval === undefined ? {} : { interval: `${termPath}/interval` })}
-                    />
+                    <Value path={`${termPath}/estimate`} as="difference" interval={`${termPath}/interval`} />
+                    {typeof term.estimate === 'number' && (
+                      <div className="small quiet">
+                        <Value path={`${termPath}/interval`} as="bounds" />
+                      </div>
+                    )}
                   </td>
                   <td className="picture">
                     {typeof term.estimate === 'number' && (
                       <IntervalCell
                         axis={sureAxis}
                         estimate={term.estimate}
-                        interval={termInterval}
+                        interval={term.interval}
                         state="undecided"
                         place={placeOf(value.variant)}
                         label={`${term.name}, from zero`}
@@ -237,9 +238,20 @@ function Bar(props: {
   );
 }
 
-function exportValue(experiment: string, values: readonly ValueEntry[]): void {
+type Net = Exclude<PageValue['net'], Insufficient>;
+
+/** True where the net value has an interval that is valid at every look. */
+function hasWatched(net: Net): net is Net & { readonly sequential: Interval } {
+  return net.sequential !== undefined && net.sequential.kind !== 'insufficient';
+}
+
+function boundsOf(interval: Interval | Insufficient): readonly [number | undefined, number | undefined] {
+  return ['lower' in interval ? interval.lower : undefined, 'upper' in interval ? interval.upper : undefined];
+}
+
+function exportValue(experiment: string, values: readonly PageValue[]): void {
   saveCsv(`${experiment}-value`, [
-    ['variant', 'unit', 'term', 'metric', 'estimate', 'variance_share'],
+    ['variant', 'unit', 'term', 'metric', 'estimate', 'lower', 'upper', 'variance_share'],
     ...values.flatMap(({ variant, unit, terms, net }) => [
       ...terms.map((term) => [
         variant,
@@ -247,9 +259,18 @@ function exportValue(experiment: string, values: readonly ValueEntry[]): void {
         term.name,
         term.metric,
         typeof term.estimate === 'number' ? term.estimate : term.estimate.reason,
+        ...boundsOf(term.interval),
         typeof term.varianceShare === 'number' ? term.varianceShare : term.varianceShare.reason,
       ]),
-      [variant, unit, 'net', '', 'kind' in net ? net.reason : net.estimate, ''],
+      [
+        variant,
+        unit,
+        'net',
+        '',
+        'kind' in net ? net.reason : net.estimate,
+        ...boundsOf('kind' in net ? net : hasWatched(net) ? net.sequential : net.interval),
+        '',
+      ],
     ]),
   ]);
 }

@@ -221,6 +221,7 @@ const Row = memo(function Row(props: {
         ) : (
           <VerdictChip display={row.verdict.display} />
         )}
+        {row.proposal !== undefined && <div className="small">waits for approval: {row.proposal}</div>}
       </td>
       <td data-label="Net value" className="wide">
         <ListValueCell row={row} at={at} axes={axes} />

@@ -13,15 +13,18 @@ export function CreateButtons(props: {
   readonly name: string;
   readonly isSound: boolean;
   readonly isRevision: boolean;
+  /** Revision of the file the text was made from, and the newest that is known; 0 for none. */
+  readonly began: number;
+  readonly present: number;
   readonly onDone: () => void;
 }): JSX.Element {
-  const { text, name, isSound, isRevision, onDone } = props;
+  const { text, name, isSound, isRevision, began, present, onDone } = props;
   const client = useQueryClient();
   const [, navigate] = useLocation();
   const [reason, setReason] = useState('');
   const [fault, setFault] = useState<unknown>(undefined);
   const [isSending, setSending] = useState(false);
-  const create = async (isStarted: boolean): Promise<void> => {
+  const create = async (isStarted: boolean, over = began): Promise<void> => {
     setSending(true);
     setFault(undefined);
     try {
@@ -31,6 +34,7 @@ export function CreateButtons(props: {
         {
           method: 'PUT',
           yaml: text,
+          headers: isRevision ? { 'if-match': `"${over}"` } : { 'if-none-match': '*' },
         },
       );
       if (isStarted) await sendApi(stepPath(made, 'start'), { json: { author: 'page', reason: why } });
@@ -39,6 +43,8 @@ export function CreateButtons(props: {
       navigate(pageOf(made));
     } catch (caught) {
       setFault(caught);
+      // Somebody else was first: see what there is now.
+      void client.invalidateQueries({ queryKey: ['experiment'] });
     } finally {
       setSending(false);
     }
@@ -61,6 +67,29 @@ export function CreateButtons(props: {
         {!isSound && <span className="small quiet">Mend the faults above first.</span>}
       </div>
       {fault !== undefined && <FaultBox fault={fault} />}
+      {isRevision && present > began && (
+        <div className="row" data-conflict>
+          <span>
+            Somebody applied revision {present} meanwhile; this text was made from {began}. Nothing here is lost.
+          </span>
+          <a
+            className="button small"
+            href={`${pageOf({ namespace: 'default', name })}#config`}
+            target="_blank"
+            rel="noreferrer"
+          >
+            See revision {present}
+          </a>
+          <button
+            type="button"
+            className="small warn"
+            disabled={!isSound || isSending}
+            onClick={() => void create(false, present)}
+          >
+            Apply this over revision {present}
+          </button>
+        </div>
+      )}
     </div>
   );
 }

@@ -29,16 +29,26 @@ export default function NewPage(): JSX.Element {
       readApi<RevisionsAnswer>(partPath({ namespace, name: from ?? '' }, 'revisions'), { signal }),
     enabled: from !== null,
   });
-  if (from === null) return <Editor key="new" begin={readDraft() ?? firstFile} revises={undefined} />;
+  if (from === null) return <Editor key="new" begin={readDraft() ?? firstFile} revises={undefined} seen={0} />;
   return (
     <Answered question={revisions}>
-      {(answer) => <Editor key={from} begin={answer.revisions[0]?.yaml ?? firstFile} revises={from} />}
+      {({ revisions: [last] }) => (
+        <Editor key={from} begin={last?.yaml ?? firstFile} revises={from} seen={last?.revision ?? 0} />
+      )}
     </Answered>
   );
 }
 
-function Editor({ begin, revises }: { readonly begin: string; readonly revises: string | undefined }): JSX.Element {
+function Editor(props: {
+  readonly begin: string;
+  readonly revises: string | undefined;
+  /** Revision of the file the text began as; 0 for a new one. */
+  readonly seen: number;
+}): JSX.Element {
+  const { begin, revises, seen } = props;
   const [text, setText] = useState(begin);
+  // Later revisions come in while the reader writes; theirs began here.
+  const [began] = useState(seen);
   const settled = useSettled(text, 250);
   const validation = useQuery({
     queryKey: ['validate', settled],
@@ -120,7 +130,9 @@ function Editor({ begin, revises }: { readonly begin: string; readonly revises: 
             text={text}
             name={name}
             isSound={isChecked && faults.length === 0}
-            isRevision={revises !== undefined}
+            isRevision={revises !== undefined && revises === name}
+            began={began}
+            present={seen}
             onDone={() => keepDraft(undefined)}
           />
           <PowerPanel text={settled} isSound={isChecked && faults.length === 0} />

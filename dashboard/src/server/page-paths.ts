@@ -34,8 +34,9 @@ export function partPath(key: ExperimentKey, part: ExperimentPart): string {
 }
 
 /** Address of a step. */
-export function stepPath(key: ExperimentKey, action: Parameters<typeof paths.action>[1]): string {
-  return withQuery(paths.action(key.name, action), { namespace: namespaceQuery(key) });
+export function stepPath(key: ExperimentKey, action: Parameters<typeof paths.action>[1] | 'approve'): string {
+  const path = action === 'approve' ? paths.approve(key.name) : paths.action(key.name, action);
+  return withQuery(path, { namespace: namespaceQuery(key) });
 }
 
 /** Address an experiment file is put to. */
@@ -53,6 +54,8 @@ export const otherPaths = {
   validate: paths.validate,
   probe: paths.probe,
   playground: paths.playground,
+  portfolio: (query: { readonly namespace: string | undefined; readonly costPerTest: string | undefined }): string =>
+    withQuery(paths.portfolio, query),
   power: (unitsPerDay: string | undefined): string => withQuery(paths.power, { unitsPerDay }),
 } as const;
 

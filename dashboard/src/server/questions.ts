@@ -11,6 +11,7 @@ import type {
   SessionAnswer,
   TimelineAnswer,
 } from '../../../src/api/index.ts';
+import type { Portfolio } from '../../../src/decision/index.ts';
 import { type ExperimentKey, type ExperimentPart, listPath, otherPaths, overviewPath, partPath } from './page-paths.ts';
 import { readApi } from './request.ts';
 
@@ -43,6 +44,20 @@ export function usePart<Part extends ExperimentPart>(key: ExperimentKey, part: P
     queryFn: ({ signal }) => readApi<Parts[Part]>(partPath(key, part), { signal }),
     // The last hour moves on although nothing happens.
     ...(part === 'now' ? { refetchInterval: 10_000 } : {}),
+  });
+}
+
+/** What all experiments of a namespace have brought. Read again now and then: it makes every report that is missing. */
+export function usePortfolio(query: {
+  readonly namespace: string | undefined;
+  readonly costPerTest: string | undefined;
+}): UseQueryResult<Portfolio> {
+  const path = otherPaths.portfolio(query);
+  return useQuery({
+    queryKey: ['portfolio', path],
+    queryFn: ({ signal }) => readApi<Portfolio>(path, { signal }),
+    placeholderData: (before) => before,
+    refetchInterval: 60_000,
   });
 }
 

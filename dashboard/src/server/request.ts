@@ -46,16 +46,18 @@ export async function sendApi<T>(
     readonly method?: 'POST' | 'PUT' | 'DELETE';
     readonly json?: unknown;
     readonly yaml?: string;
+    readonly headers?: Readonly<Record<string, string>>;
     readonly signal?: AbortSignal;
   },
 ): Promise<T> {
-  const { method = 'POST', json, yaml, signal } = options;
+  const { method = 'POST', json, yaml, headers, signal } = options;
   const response = await send(path, {
     method,
     headers: {
       accept: 'application/json',
       'x-assay-page': '1',
       ...(yaml !== undefined ? { 'content-type': 'application/yaml' } : { 'content-type': 'application/json' }),
+      ...headers,
     },
     ...(yaml !== undefined ? { body: yaml } : json === undefined ? {} : { body: JSON.stringify(json) }),
     ...(signal === undefined ? {} : { signal }),

@@ -12,11 +12,13 @@ import { SignIn, SignOut } from './sign-in.tsx';
 import { nextTheme, useThemeChoice } from './theme.ts';
 
 const NewPage = lazy(() => import('../new/new-page.tsx'));
+const PortfolioPage = lazy(() => import('../portfolio/portfolio-page.tsx'));
 const PlaygroundPage = lazy(() => import('../playground/playground-page.tsx'));
 const HelpDialog = lazy(() => import('./help-dialog.tsx'));
 
 const pages = [
   { path: '/', title: 'Experiments' },
+  { path: '/portfolio', title: 'Portfolio' },
   { path: '/playground', title: 'Playground' },
 ] as const;
 
@@ -31,6 +33,7 @@ export function App(): JSX.Element {
       'g e': () => navigate('/'),
       'g p': () => navigate('/playground'),
       'g n': () => navigate('/new'),
+      'g o': () => navigate('/portfolio'),
       '?': () => setHelpOpen(true),
     }),
     [navigate],
@@ -82,6 +85,9 @@ function Pages(): JSX.Element {
       </Route>
       <Route path="/new">
         <NewPage />
+      </Route>
+      <Route path="/portfolio">
+        <PortfolioPage />
       </Route>
       <Route path="/playground">
         <PlaygroundPage />

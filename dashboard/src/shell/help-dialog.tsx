@@ -10,6 +10,7 @@ const keys: readonly (readonly [string, string])[] = [
   ['Enter', 'open the row'],
   ['[  ]', 'previous, next section'],
   ['g e', 'experiments'],
+  ['g o', 'portfolio'],
   ['g p', 'playground'],
   ['g n', 'new experiment'],
   ['m', 'method: sequential, one look, Bayesian'],
