@@ -116,7 +116,7 @@ addRow(
   `${killed.lost} lost, ${killed.doubled} doubled of ${killed.acknowledged} acknowledged before SIGKILL`,
 );
 
-const predictions = Number(flags.rows ?? (flags.quick ? 300_000 : flags.full ? 20_000_000 : 2_000_000));
+const predictions = Number(flags.rows ?? (flags.quick ? 1_000_000 : flags.full ? 20_000_000 : 2_000_000));
 for (const row of await compareReports(directory, {
   predictions,
   repeats: flags.quick ? 2 : 3,

@@ -119,11 +119,11 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     let bytes = 0;
     try {
       for (const record of records) {
-        const line = encodeRecord(record, { v: 1, writer, sequence: sequence + lines.length + 1 });
-        const length = Buffer.byteLength(line) + 1;
+        const line = `${encodeRecord(record, { v: 1, writer, sequence: sequence + lines.length + 1 })}\n`;
+        const length = Buffer.byteLength(line);
         if (length > maxPayloadBytes) return `a record has ${length} bytes, must have at most ${maxPayloadBytes}`;
         bytes += length;
-        lines.push(`${line}\n`);
+        lines.push(line);
       }
     } catch (cause) {
       return `a record is not JSON: ${messageOf(cause)}`;
