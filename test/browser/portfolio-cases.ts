@@ -30,6 +30,8 @@ export const portfolioCases: readonly BrowserCase[] = [
       await page.keyboard.press('g');
       await page.keyboard.press('o');
       await page.waitForURL(/\/portfolio$/);
+      // The list has rows and a CSV of its own, and may still stand there.
+      await page.goto(`${stage.server.apiUrl}/portfolio`);
       await page.waitForSelector('tr[data-experiment="financial-forecast"]', { timeout: 60_000 });
       const [download] = await Promise.all([
         page.waitForEvent('download'),
