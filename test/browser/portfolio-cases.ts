@@ -25,13 +25,11 @@ export const portfolioCases: readonly BrowserCase[] = [
   {
     name: 'portfolio: keys lead to it and rows to their experiment; CSV holds every row',
     run: async (stage) => {
-      const page = await stage.open(stage.server.apiUrl);
-      await page.waitForSelector('tr[data-experiment]');
+      const page = await stage.open(`${stage.server.apiUrl}/playground`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
       await page.keyboard.press('g');
       await page.keyboard.press('o');
-      await page.waitForURL(/\/portfolio$/);
-      // The list has rows and a CSV of its own, and may still stand there.
-      await page.goto(`${stage.server.apiUrl}/portfolio`);
+      await page.waitForURL(/\/portfolio$/, { waitUntil: 'commit' });
       await page.waitForSelector('tr[data-experiment="financial-forecast"]', { timeout: 60_000 });
       const [download] = await Promise.all([
         page.waitForEvent('download'),
