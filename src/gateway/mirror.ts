@@ -271,7 +271,7 @@ function mirrorRecords(
     observer.count('capture_missing', { experiment: routed.name, capture, mirror: 'yes' });
   const recordOf = (row: number, { prediction, captured }: CapturedReply): MirrorRecord => ({
     kind: 'mirror',
-    timeMs: attempt.startedMs,
+    timeMs: Math.floor(attempt.startedMs),
     namespace: routed.namespace,
     experiment: routed.name,
     predictionId: copy.predictionId,

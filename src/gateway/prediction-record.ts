@@ -90,7 +90,7 @@ export function predictionEndRecords(
   const [first, ...others] = predictionRecords(exchanged, end.observer);
   const ending: PredictionEndRecord = {
     kind: 'prediction-end',
-    timeMs: end.timeMs,
+    timeMs: Math.floor(end.timeMs),
     namespace: routed.namespace,
     predictionId,
     row: 0,
@@ -112,7 +112,8 @@ function recordOf(
   const { routed } = admission.experiment;
   return {
     kind: 'prediction',
-    timeMs: exchanged.arrivedMs,
+    // Whole milliseconds, as callers stamp what they send: an outcome of the same millisecond is not before its exposure.
+    timeMs: Math.floor(exchanged.arrivedMs),
     namespace: routed.namespace,
     experiment: routed.name,
     revision: routed.revision,

@@ -25,8 +25,8 @@ export const portfolioCases: readonly BrowserCase[] = [
   {
     name: 'portfolio: keys lead to it and rows to their experiment; CSV holds every row',
     run: async (stage) => {
-      const page = await stage.open(`${stage.server.apiUrl}/playground`);
-      await page.getByRole('heading', { level: 1 }).waitFor();
+      const page = await stage.open(`${stage.server.apiUrl}/`);
+      await page.getByRole('heading', { level: 1, name: 'Experiments' }).waitFor();
       await page.keyboard.press('g');
       await page.keyboard.press('o');
       await page.waitForURL(/\/portfolio$/, { waitUntil: 'commit' });

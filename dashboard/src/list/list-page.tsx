@@ -43,15 +43,11 @@ export function ListPage(): JSX.Element {
 
 function List({ answer }: { readonly answer: ListAnswer }): JSX.Element {
   const { view, strange, setView } = useView(shape);
-  const [typed, setTyped] = useState(view.q ?? '');
+  const typed = view.q ?? '';
   const query = useDeferredValue(typed);
   const search = useRef<HTMLInputElement>(null);
   const body = useRef<HTMLTableSectionElement>(null);
   const [, navigate] = useLocation();
-  useEffect(() => {
-    const timer = setTimeout(() => setView({ q: typed }), 250);
-    return () => clearTimeout(timer);
-  }, [typed, setView]);
 
   const shown = useMemo(
     () => selectRows(answer.rows, { query, state: view.state, verdict: view.verdict }),
@@ -93,7 +89,7 @@ function List({ answer }: { readonly answer: ListAnswer }): JSX.Element {
             ref={search}
             type="search"
             value={typed}
-            onChange={(event) => setTyped(event.target.value)}
+            onChange={(event) => setView({ q: event.target.value })}
             onKeyDown={(event) => {
               if (event.key === 'Enter' && ordered[0] !== undefined) navigate(pageOf(ordered[0]));
             }}
@@ -142,14 +138,7 @@ function List({ answer }: { readonly answer: ListAnswer }): JSX.Element {
           {ordered.length === 0 && (
             <p className="waiting">
               No experiment fits {isFiltered ? filterText({ query, state: view.state, verdict: view.verdict }) : ''}.{' '}
-              <button
-                type="button"
-                className="small"
-                onClick={() => {
-                  setTyped('');
-                  setView({ q: '', state: 'any', verdict: 'any' });
-                }}
-              >
+              <button type="button" className="small" onClick={() => setView({ q: '', state: 'any', verdict: 'any' })}>
                 Clear
               </button>
             </p>
