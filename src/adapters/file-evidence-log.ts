@@ -1,6 +1,6 @@
 // The durable evidence log: records are collected for a moment, written as one frame, and acknowledged after an fdatasync.
 import { randomBytes } from 'node:crypto';
-import { access, constants, type FileHandle, mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { access, constants } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { AssayError } from '../errors.ts';
 import {
@@ -10,9 +10,10 @@ import {
   type NewRecord,
   type Observer,
 } from '../evidence/index.ts';
-import { syncDirectory, writeAll } from './durable-files.ts';
-import { encodeFrame, encodeHeader, headerBytes, maxPayloadBytes } from './log-frames.ts';
-import { claimLog, releaseLog } from './log-owner.ts';
+import { writeAll } from './durable-files.ts';
+import { encodeFrame, headerBytes, maxPayloadBytes } from './log-frames.ts';
+import { releaseLog } from './log-owner.ts';
+import { abandon, createSegment, type Segment } from './log-segment.ts';
 
 /** Options of `openEvidenceLog`. */
 export interface FileEvidenceLogOptions {
@@ -21,7 +22,7 @@ export interface FileEvidenceLogOptions {
   /** Epoch milliseconds; dates the `writer-end` record. */
   readonly now: () => number;
   readonly observer: Observer;
-  /** How long undemanding records wait for company, 0..5; default 2. */
+  /** How long undemanding records wait for company, 0..5; default 4. */
   readonly groupCommitMs?: number;
   /** A file is closed once it is at least this long; default 64 MB. */
   readonly maxSegmentBytes?: number;
@@ -43,15 +44,10 @@ interface Waiter {
 
 /** Records that will share a write and an fdatasync. */
 interface Batch {
-  lines: string[];
+  readonly lines: string[];
+  /** About as many; characters are counted, because to count bytes costs as much as to write them. */
   bytes: number;
-  waiters: Waiter[];
-}
-
-interface Segment {
-  readonly path: string;
-  readonly handle: FileHandle;
-  bytes: number;
+  readonly waiters: Waiter[];
 }
 
 /** An evidence log whose newest file can be closed on request. */
@@ -70,7 +66,7 @@ export interface FileEvidenceLog extends EvidenceLog {
 export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<FileEvidenceLog> {
   const { now, observer } = options;
   const directory = resolve(options.directory);
-  const groupCommitMs = options.groupCommitMs ?? 2;
+  const groupCommitMs = options.groupCommitMs ?? 4;
   if (!(groupCommitMs >= 0 && groupCommitMs <= 5)) {
     throw new RangeError(`groupCommitMs is ${groupCommitMs}, must be in [0, 5]`);
   }
@@ -111,34 +107,37 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     observer.count('evidence_lost', {}, count);
   };
 
-  /** The records' lines, or the reason why they cannot be taken. All or nothing. */
-  const encode = (records: readonly NewRecord[]): { readonly lines: string[]; readonly bytes: number } | string => {
+  /** Queues the records' lines, all or none; or tells the reason why they cannot be taken. */
+  const enqueue = (records: readonly NewRecord[]): string | null => {
     if (closing !== undefined) return 'the evidence log is closed';
     if (fault !== null) return fault;
-    const lines: string[] = [];
+    const { lines } = queue;
+    const from = lines.length;
     let bytes = 0;
+    let reason: string | null = null;
     try {
       for (const record of records) {
-        const line = `${encodeRecord(record, { v: 1, writer, sequence: sequence + lines.length + 1 })}\n`;
-        const length = Buffer.byteLength(line);
-        if (length > maxPayloadBytes) return `a record has ${length} bytes, must have at most ${maxPayloadBytes}`;
-        bytes += length;
+        const line = `${encodeRecord(record, { v: 1, writer, sequence: sequence + 1 + lines.length - from })}\n`;
+        // A character has at most three bytes.
+        if (line.length * 3 > maxPayloadBytes && Buffer.byteLength(line) > maxPayloadBytes)
+          reason = `a record has ${Buffer.byteLength(line)} bytes, must have at most ${maxPayloadBytes}`;
+        bytes += line.length;
         lines.push(line);
       }
     } catch (cause) {
-      return `a record is not JSON: ${messageOf(cause)}`;
+      reason = `a record is not JSON: ${messageOf(cause)}`;
     }
-    if (queue.bytes + inFlightBytes + bytes > maxQueueBytes) {
-      return `${queue.bytes + inFlightBytes} bytes wait for the disk, must be at most ${maxQueueBytes}`;
+    const waiting = queue.bytes + inFlightBytes;
+    if (waiting + bytes > maxQueueBytes)
+      reason ??= `${waiting} bytes wait for the disk, must be at most ${maxQueueBytes}`;
+    if (reason !== null) {
+      lines.length = from;
+      return reason;
     }
-    return { lines, bytes };
-  };
-
-  const enqueue = (encoded: { readonly lines: string[]; readonly bytes: number }): void => {
-    sequence += encoded.lines.length;
-    appended += encoded.lines.length;
-    for (const line of encoded.lines) queue.lines.push(line);
-    queue.bytes += encoded.bytes;
+    queue.bytes += bytes;
+    sequence += records.length;
+    appended += records.length;
+    return null;
   };
 
   const refuse = (count: number, reason: string): AssayError => {
@@ -155,31 +154,42 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     if (queue.waiters.length > 0 || queue.bytes >= frameBytes) {
       if (wakeUp !== undefined) clearTimeout(wakeUp);
       wakeUp = undefined;
-      run(new Promise<void>((done) => setImmediate(done)).then(commit));
+      run(new Promise<void>((done) => setImmediate(done)).then(() => commit(takeAll())));
     } else {
       wakeUp ??= setTimeout(() => {
         wakeUp = undefined;
-        if (running === undefined && queue.lines.length > 0) run(commit());
+        if (running === undefined && queue.lines.length > 0) run(commit(takeAll()));
       }, groupCommitMs);
     }
   };
 
-  /** One thing at a time touches the file. @param work never rejects. */
-  const run = (work: Promise<void>): void => {
-    running = work.finally(() => {
+  /** One thing at a time touches the file. @param work never rejects; gives what is durable now and may be acknowledged. */
+  const run = (work: Promise<Batch>): void => {
+    running = work.then((batch) => {
       running = undefined;
+      // The disk has the next commit before these senders are answered and send again.
+      if (queue.waiters.length > 0) run(commit(takeAll()));
+      acknowledge(batch);
       schedule();
     });
   };
 
-  /** One write, then one fdatasync, then the acknowledgements. Never rejects. */
-  const commit = async (): Promise<void> => {
+  const acknowledge = ({ waiters }: Batch): void => {
+    for (const waiter of waiters) waiter.accept();
+  };
+
+  const takeAll = (): Batch => {
     const batch = queue;
     queue = emptyBatch();
+    return batch;
+  };
+
+  /** One write, then one fdatasync. Gives the batch, or an empty one after a fault. Never rejects. */
+  const commit = async (batch: Batch): Promise<Batch> => {
+    const firstSequence = sequence - queue.lines.length - batch.lines.length + 1;
     inFlightBytes = batch.bytes;
     try {
-      if (segment.bytes >= maxSegmentBytes && segment.bytes > headerBytes)
-        await startNext(sequence - batch.lines.length + 1);
+      if (segment.bytes >= maxSegmentBytes && segment.bytes > headerBytes) await startNext(firstSequence);
       for (const frames of framesOf(batch.lines)) {
         await writeAll(segment.handle, frames);
         segment.bytes += frames.length;
@@ -187,9 +197,10 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
       await segment.handle.datasync();
       aging ??= setTimeout(() => void roll(), maxSegmentAgeMs).unref();
       durable += batch.lines.length;
-      for (const waiter of batch.waiters) waiter.accept();
+      return batch;
     } catch (cause) {
       fail(batch, cause);
+      return emptyBatch();
     } finally {
       inFlightBytes = 0;
     }
@@ -206,14 +217,15 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
   const roll = async (): Promise<void> => {
     while (running !== undefined) await running;
     if (fault !== null || closing !== undefined) return;
-    const rolling = async (): Promise<void> => {
-      if (queue.lines.length > 0) await commit();
-      if (fault !== null || segment.bytes <= headerBytes) return;
+    const rolling = async (): Promise<Batch> => {
+      const batch = queue.lines.length > 0 ? await commit(takeAll()) : emptyBatch();
+      if (fault !== null || segment.bytes <= headerBytes) return batch;
       try {
         await startNext(sequence - queue.lines.length + 1);
       } catch (cause) {
         fail(emptyBatch(), cause);
       }
+      return batch;
     };
     run(rolling());
     await running;
@@ -223,9 +235,7 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
   const fail = (batch: Batch, cause: unknown): void => {
     fault = `${join(directory, 'log', writer)} cannot be made durable: ${messageOf(cause)}`;
     const error = new AssayError('evidence-not-durable', fault, { cause });
-    const broken = [batch, queue];
-    queue = emptyBatch();
-    for (const { lines, waiters } of broken) {
+    for (const { lines, waiters } of [batch, takeAll()]) {
       lose(lines.length);
       for (const waiter of waiters) waiter.reject(error);
     }
@@ -256,7 +266,7 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     if (recovery !== undefined) clearTimeout(recovery);
     while (running !== undefined) await running;
     if (wakeUp !== undefined) clearTimeout(wakeUp);
-    if (queue.lines.length > 0) await commit();
+    if (queue.lines.length > 0) acknowledge(await commit(takeAll()));
     if (fault !== null) return;
     await segment.handle.close();
     await releaseLog(dirname(segment.path));
@@ -265,19 +275,14 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
   return {
     append(records) {
       if (records.length === 0) return;
-      const encoded = encode(records);
-      if (typeof encoded === 'string') {
-        refuse(records.length, encoded);
-        return;
-      }
-      enqueue(encoded);
-      schedule();
+      const reason = enqueue(records);
+      if (reason === null) schedule();
+      else refuse(records.length, reason);
     },
     appendDurable(records) {
       if (records.length === 0) return Promise.resolve();
-      const encoded = encode(records);
-      if (typeof encoded === 'string') return Promise.reject(refuse(records.length, encoded));
-      enqueue(encoded);
+      const reason = enqueue(records);
+      if (reason !== null) return Promise.reject(refuse(records.length, reason));
       return new Promise<void>((accept, reject) => {
         queue.waiters.push({ accept, reject });
         schedule();
@@ -289,8 +294,7 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     },
     close() {
       if (closing === undefined) {
-        const last = encode([{ kind: 'writer-end', timeMs: now() }]);
-        if (typeof last !== 'string') enqueue(last);
+        enqueue([{ kind: 'writer-end', timeMs: now() }]);
         closing = shutDown();
       }
       return closing;
@@ -317,48 +321,6 @@ function* framesOf(lines: readonly string[]): Generator<Buffer> {
     payload += line;
   }
   if (payload !== '') yield encodeFrame(payload);
-}
-
-/** A new file with its header, durable with the names that lead to it. */
-async function createSegment(place: {
-  readonly directory: string;
-  readonly writer: string;
-  readonly firstSequence: number;
-}): Promise<Segment> {
-  const folder = join(place.directory, 'log', place.writer);
-  const path = join(folder, `${String(place.firstSequence).padStart(16, '0')}.log`);
-  const topmost = await mkdir(folder, { recursive: true });
-  let handle: FileHandle | undefined;
-  try {
-    if (place.firstSequence === 1) await claimLog(folder);
-    handle = await open(path, 'ax');
-    await writeAll(handle, encodeHeader());
-    await handle.datasync();
-    await syncDirectory(folder);
-    if (topmost !== undefined) {
-      for (let made = folder; made.length >= topmost.length; made = dirname(made)) await syncDirectory(dirname(made));
-    }
-    return { path, handle, bytes: headerBytes };
-  } catch (cause) {
-    // Nothing was acknowledged from here; a full disk must not fill with empty folders.
-    await handle?.close().catch(() => undefined);
-    if (handle !== undefined) await rm(path, { force: true }).catch(() => undefined);
-    if (topmost !== undefined) await giveUp(folder);
-    throw cause;
-  }
-}
-
-/** Never touches the content. A file in which no write ever ended goes: while a disk stays full, each attempt would leave one. */
-async function abandon(segment: Segment): Promise<void> {
-  await segment.handle.close().catch(() => undefined);
-  if (segment.bytes <= headerBytes) await rm(segment.path, { force: true }).catch(() => undefined);
-  await giveUp(dirname(segment.path));
-}
-
-/** Nobody writes there any more. A folder with nothing else in it goes. */
-async function giveUp(folder: string): Promise<void> {
-  await releaseLog(folder).catch(() => undefined);
-  await rmdir(folder).catch(() => undefined);
 }
 
 /** Why a directory takes no file. On a read-only file system `mkdir` says ENOENT; asking for access says the truth. */
