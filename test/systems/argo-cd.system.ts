@@ -132,96 +132,8 @@ export const system: System = {
     note('assay promote --git beside three concurrent pushes: no commit lost, a second time changes nothing');
 
     const lua = join(await cache.debian('lua', ['lua5.1']), 'usr', 'bin', 'lua5.1');
-    const conditions = (...all: readonly (readonly [string, string])[]) =>
-      all.map(([type, status]) => ({ type, status, message: `${type} is ${status}` }));
-    const cases: readonly (readonly [string, string, object])[] = [
-      ['assay.dev_Experiment', 'Progressing', { metadata: { generation: 1 } }],
-      [
-        'assay.dev_Experiment',
-        'Progressing',
-        {
-          metadata: { generation: 2 },
-          status: { observedGeneration: 1, conditions: conditions(['Accepted', 'True'], ['Ready', 'True']) },
-        },
-      ],
-      [
-        'assay.dev_Experiment',
-        'Degraded',
-        {
-          metadata: { generation: 2 },
-          status: {
-            observedGeneration: 2,
-            state: 'running',
-            conditions: conditions(['Accepted', 'False'], ['Ready', 'True']),
-          },
-        },
-      ],
-      [
-        'assay.dev_Experiment',
-        'Healthy',
-        {
-          metadata: { generation: 1 },
-          status: {
-            observedGeneration: 1,
-            state: 'running',
-            conditions: conditions(['Accepted', 'True'], ['Ready', 'True'], ['Decided', 'Unknown']),
-          },
-        },
-      ],
-      [
-        'assay.dev_Experiment',
-        'Suspended',
-        {
-          metadata: { generation: 1 },
-          status: {
-            observedGeneration: 1,
-            state: 'paused',
-            conditions: conditions(['Accepted', 'True'], ['Ready', 'False']),
-          },
-        },
-      ],
-      [
-        'assay.dev_Experiment',
-        'Degraded',
-        {
-          metadata: { generation: 1 },
-          status: {
-            observedGeneration: 1,
-            state: 'rolled-back',
-            conditions: conditions(['Accepted', 'True'], ['Ready', 'False']),
-          },
-        },
-      ],
-      [
-        'assay.dev_Experiment',
-        'Healthy',
-        {
-          metadata: { generation: 1 },
-          status: {
-            observedGeneration: 1,
-            state: 'completed',
-            conditions: conditions(['Accepted', 'True'], ['Ready', 'False']),
-          },
-        },
-      ],
-      ['mlops.seldon.io_Experiment', 'Progressing', { metadata: {} }],
-      [
-        'mlops.seldon.io_Experiment',
-        'Progressing',
-        { metadata: {}, status: { conditions: conditions(['Ready', 'Unknown']) } },
-      ],
-      [
-        'mlops.seldon.io_Experiment',
-        'Healthy',
-        { metadata: {}, status: { conditions: conditions(['ExperimentReady', 'True'], ['Ready', 'True']) } },
-      ],
-      [
-        'mlops.seldon.io_Experiment',
-        'Degraded',
-        { metadata: {}, status: { conditions: conditions(['Ready', 'True'], ['ModelReady', 'False']) } },
-      ],
-    ];
-    for (const [script, expected, object] of cases) {
+    const cases = [...ownCases, ...seldonCases];
+    for (const { script, health: expected, object } of cases) {
       const program = join(folder, 'health.lua');
       const source = await readFile(join(scripts, `${script}.lua`), 'utf8');
       await writeFile(
@@ -271,6 +183,65 @@ interface Manifest {
   readonly metadata: { readonly name: string };
   readonly spec: Readonly<Record<string, unknown>>;
 }
+
+/** A resource and the health that Argo CD must show for it. */
+interface HealthCase {
+  readonly script: string;
+  readonly health: 'Healthy' | 'Progressing' | 'Degraded' | 'Suspended';
+  readonly object: object;
+}
+
+/** Conditions from words such as `Ready=True`. */
+const conditionsOf = (said: string): readonly object[] =>
+  said.split(' ').map((each) => {
+    const [type, status] = each.split('=');
+    return { type, status, message: `${type} is ${status}` };
+  });
+
+/** An Experiment of Assay in one generation, whose status is about `observed`; without a state nobody has written one yet. */
+const own = (
+  health: HealthCase['health'],
+  status?: { readonly state: string; readonly said: string; readonly observed?: number },
+): HealthCase => ({
+  script: 'assay.dev_Experiment',
+  health,
+  object: {
+    metadata: { generation: 2 },
+    ...(status === undefined
+      ? {}
+      : {
+          status: {
+            observedGeneration: status.observed ?? 2,
+            state: status.state,
+            conditions: conditionsOf(status.said),
+          },
+        }),
+  },
+});
+const ownCases: readonly HealthCase[] = [
+  own('Progressing'),
+  own('Progressing', { state: 'running', said: 'Accepted=True Ready=True', observed: 1 }),
+  own('Degraded', { state: 'running', said: 'Accepted=False Ready=True' }),
+  own('Healthy', { state: 'running', said: 'Accepted=True Ready=True Decided=Unknown' }),
+  own('Healthy', { state: 'promoted', said: 'Accepted=True Ready=True Decided=True' }),
+  own('Suspended', { state: 'draft', said: 'Accepted=True Ready=False' }),
+  own('Suspended', { state: 'paused', said: 'Accepted=True Ready=False' }),
+  own('Degraded', { state: 'rolled-back', said: 'Accepted=True Ready=False' }),
+  own('Healthy', { state: 'completed', said: 'Accepted=True Ready=False' }),
+];
+
+/** An Experiment of Seldon. */
+const seldon = (health: HealthCase['health'], said?: string): HealthCase => ({
+  script: 'mlops.seldon.io_Experiment',
+  health,
+  object: { metadata: {}, ...(said === undefined ? {} : { status: { conditions: conditionsOf(said) } }) },
+});
+const seldonCases: readonly HealthCase[] = [
+  seldon('Progressing'),
+  seldon('Progressing', 'Ready=Unknown'),
+  seldon('Healthy', 'ExperimentReady=True Ready=True'),
+  seldon('Degraded', 'Ready=True ModelReady=False'),
+];
 
 /** JSON as a Lua expression. */
 function toLua(value: unknown): string {

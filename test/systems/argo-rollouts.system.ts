@@ -11,6 +11,7 @@ import {
   clusterInstalls,
   endProcess,
   freePort,
+  goPrograms,
   output,
   runProgram,
   startCluster,
@@ -18,7 +19,6 @@ import {
 } from './kubernetes-cluster.ts';
 import type { System } from './system.ts';
 
-const module = fileURLToPath(new URL('./programs/argo-rollouts', import.meta.url));
 const templateFile = fileURLToPath(new URL('../../deploy/argo/rollouts/analysis-template.yaml', import.meta.url));
 const controllerPackage = 'github.com/argoproj/argo-rollouts';
 
@@ -31,11 +31,11 @@ export const system: System = {
     const cluster = await startCluster(context);
     const { kubectl } = cluster;
     const controller = await cache.goModule('rollouts-controller', {
-      module,
+      module: goPrograms,
       program: `${controllerPackage}/cmd/rollouts-controller`,
     });
     const sources = output(
-      await runProgram('go', ['list', '-m', '-f', '{{.Dir}}', controllerPackage], { cwd: module }),
+      await runProgram('go', ['list', '-m', '-f', '{{.Dir}}', controllerPackage], { cwd: goPrograms }),
       ['go list'],
     ).trim();
     const crds = join(sources, 'manifests', 'crds');

@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
 import { startServer } from '../../src/server/index.ts';
-import { check, clusterInstalls, output, runProgram, startCluster } from './kubernetes-cluster.ts';
-import type { System } from './system.ts';
+import { check, clusterInstalls, goPrograms, output, runProgram, startCluster } from './kubernetes-cluster.ts';
+import type { System, SystemContext } from './system.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const templateFile = join(root, 'deploy', 'argo', 'workflows', 'train-and-experiment.yaml');
@@ -15,7 +15,7 @@ const workflowFile = join(root, 'examples', 'argo', 'training.yaml');
 
 export const system: System = {
   name: 'argo-workflows',
-  installs: `@kubernetes-models/argo-workflows 2.0.0 (npm, types of Argo Workflows 4); ${clusterInstalls}`,
+  installs: `the linter of Argo Workflows 3.7.4 (built from its Go module, minutes when cold), @kubernetes-models/argo-workflows 2.0.0 (npm, types of Argo Workflows 4); ${clusterInstalls}`,
   timeoutMs: 1_800_000,
   async run(context) {
     const { folder, note, afterwards, cache } = context;
@@ -54,6 +54,8 @@ export const system: System = {
     for (const [, name] of text.matchAll(/\{\{workflow\.parameters\.([a-z-]+)\}\}/g))
       check(declared.has(name!), `parameter ${name} is used, must be declared`);
     note('template and workflow fit Argo’s types; every parameter is declared');
+
+    await lint(context);
 
     const cluster = await startCluster(context);
     const crds = join(root, 'test', 'systems', 'fixtures', 'argo-workflows-crds.yaml');
@@ -128,6 +130,51 @@ export const system: System = {
     note('the last step deploys version 7 and starts the experiment; run again it changes nothing');
   },
 };
+
+/** What `argo lint --offline` says of the template with the workflow, and that it catches what is wrong. */
+async function lint({ cache, folder, note }: SystemContext): Promise<void> {
+  const program = await cache.goModule('argo-lint', { module: goPrograms, program: './argo-lint' });
+  const template = await readFile(templateFile, 'utf8');
+  const workflow = await readFile(workflowFile, 'utf8');
+  const place = join(folder, 'lint');
+  await mkdir(place);
+  const run = async (texts: readonly [string, string]): Promise<{ readonly code: number; readonly said: string }> => {
+    const files = [join(place, 'template.yaml'), join(place, 'workflow.yaml')];
+    for (const [index, file] of files.entries()) await writeFile(file, texts[index]!);
+    const { code, stdout, stderr } = await runProgram(program, files);
+    return { code, said: `${stdout}${stderr}`.trim() };
+  };
+  const sound = await run([template, workflow]);
+  check(sound.code === 0, `argo lint must find nothing, says: ${sound.said}`);
+  const faults = [
+    ['a step that is no template', [template.replace('template: train\n', 'template: trane\n'), workflow], 'trane'],
+    [
+      'an output nobody makes',
+      [template.replaceAll('outputs.parameters.model-version', 'outputs.parameters.mdl'), workflow],
+      'mdl',
+    ],
+    [
+      'an input nobody declares',
+      [template.replace('{{inputs.parameters.model-version}}', '{{inputs.parameters.vrsn}}'), workflow],
+      'vrsn',
+    ],
+    ['a misspelt key', [template.replace('entrypoint:', 'entrypiont:'), workflow], 'entrypiont'],
+    [
+      'a template of another name',
+      [template, workflow.replace('name: train-and-experiment', 'name: train-and-wait')],
+      'train-and-wait',
+    ],
+  ] as const satisfies readonly (readonly [string, readonly [string, string], string])[];
+  for (const [what, texts, named] of faults) {
+    check(texts[0] !== template || texts[1] !== workflow, `${what}: nothing was changed, so nothing is checked`);
+    const { code, said } = await run(texts);
+    check(
+      code === 1 && said.includes(named),
+      `${what} must be found by argo lint, which ended with ${code} and says: ${said}`,
+    );
+  }
+  note(`argo lint --offline: ${sound.said.split('\n').at(-1)}; it finds ${faults.length} faults made on purpose`);
+}
 
 interface Template {
   readonly spec: {

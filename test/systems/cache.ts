@@ -20,7 +20,10 @@ export interface SystemsCache {
   debian(name: string, packages: readonly string[]): Promise<string>;
   /** A Go program, `module/path@version`. @returns the folder that holds the binary. */
   go(name: string, program: string): Promise<string>;
-  /** A package built within a module of our own, whose `go.mod` pins what the package's own one cannot. @returns the binary. */
+  /**
+   * A package built within a module of our own, whose `go.mod` pins what the package's own one cannot. Programs of one module share
+   * what they are compiled from. @returns the binary.
+   */
   goModule(
     name: string,
     options: { readonly module: string; readonly program: string; readonly linkerFlags?: string },
@@ -87,11 +90,13 @@ export function openSystemsCache(say: (text: string) => void): SystemsCache {
         });
       }),
     goModule: async (name, { module, program, linkerFlags = '' }) => {
-      const sources = (await readdir(module)).filter((file) => /^go\.|\.go$/.test(file)).sort();
-      const texts = await Promise.all(sources.map((file) => readFile(join(module, file), 'utf8')));
+      const own = program.startsWith('.') ? join(module, program) : module;
+      const code = (await readdir(own)).filter((file) => file.endsWith('.go')).sort();
+      const sources = [join(module, 'go.mod'), join(module, 'go.sum'), ...code.map((file) => join(own, file))];
+      const texts = await Promise.all(sources.map((file) => readFile(file, 'utf8')));
       const digest = createHash('sha256').update(texts.join('\n')).digest('hex');
       const folder = await once(
-        { name, content: [`${program} as pinned in programs/${basename(module)}`, linkerFlags, digest] },
+        { name, content: [`${program} as pinned in ${basename(module)}/go.mod`, linkerFlags, digest] },
         async (place) => {
           const args = ['build', '-trimpath', '-ldflags', `-s -w ${linkerFlags}`, '-o', join(place, name), program];
           await execute('go', args, {

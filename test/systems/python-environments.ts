@@ -24,5 +24,8 @@ export function installClients(cache: SystemsCache): Promise<string> {
     'openfeature-provider-ofrep==0.3.0',
     'cloudevents==2.2.0',
     'requests==2.34.2',
+    'opentelemetry-sdk==1.45.2',
+    'opentelemetry-exporter-otlp-proto-http==1.45.2',
+    'opentelemetry-instrumentation-requests==0.66b2',
   ]);
 }

@@ -1,12 +1,17 @@
 // Seldon Core v2's Experiment: its YAML in and out of the command line, and the weights of a live one that follow an experiment here.
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { parse } from 'yaml';
 import { startServer } from '../../src/server/index.ts';
-import { check, clusterInstalls, output, runProgram, startCluster, until } from './kubernetes-cluster.ts';
+import { runTests } from './analytics-engine.ts';
+import { type Cluster, check, clusterInstalls, output, runProgram, startCluster, until } from './kubernetes-cluster.ts';
 import type { System } from './system.ts';
 
 const crdFile = fileURLToPath(new URL('./fixtures/seldon-experiment-crd.yaml', import.meta.url));
+const applicationFile = fileURLToPath(new URL('../../examples/argo/application.yaml', import.meta.url));
+const platformFile = fileURLToPath(new URL('../../deploy/platform/helmfile.yaml', import.meta.url));
 const command = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 
 export const system: System = {
@@ -20,6 +25,11 @@ export const system: System = {
     await kubectl(['create', 'namespace', 'models']);
     await kubectl(['apply', '--server-side', '-f', crdFile]);
     await kubectl(['wait', '--for=condition=Established', 'crd/experiments.mlops.seldon.io', '--timeout=60s']);
+    await checkPlatform();
+    note('deploy/platform: the four charts of Seldon Core v2, each after the one it needs, pinned at 2.9.0');
+    await runTests('src/adapters/seldon-router.test.ts', {
+      ASSAY_SELDON_KUBECONFIG: join(folder, 'cluster', 'kubeconfig'),
+    });
     const assay = (...args: string[]) => runProgram(process.execPath, ['--import', 'tsx', command, ...args]);
 
     // What the API server takes without a word, the import refuses.
@@ -94,6 +104,9 @@ export const system: System = {
     await server.service.act('ramp', { ...about, coverage: 0.2 });
     await expectSplit('iris=90 iris2=10');
     note('coverage 20 % became weights 90 and 10');
+    await syncFromGit(cluster, seldon(50));
+    await expectSplit('iris=90 iris2=10');
+    note('a sync from git, with the ignored fields of the example Application, leaves Assay’s weights');
 
     let racing = true;
     const race = (async () => {
@@ -138,6 +151,77 @@ export const system: System = {
   },
 };
 
+/** The pins that `helmfile apply` would follow. */
+async function checkPlatform(): Promise<void> {
+  const { releases } = parse(await readFile(platformFile, 'utf8')) as { releases: readonly Release[] };
+  const order = ['crds', 'setup', 'runtime', 'servers'].map((part) => `seldon-core-v2-${part}`);
+  check(
+    isDeepStrictEqual(
+      releases.map(({ name }) => name),
+      order,
+    ),
+    `the charts are ${releases.map(({ name }) => name).join(', ')}, must be ${order.join(', ')}`,
+  );
+  for (const [index, { name, namespace, chart, version, needs = [] }] of releases.entries()) {
+    const before = index === 0 ? [] : [`${namespace}/${order[index - 1]}`];
+    check(
+      version === '2.9.0' && chart === `seldon/${name}` && isDeepStrictEqual(needs, before),
+      `${name} is ${chart} ${version} after ${needs.join()}, must be seldon/${name} 2.9.0 after ${before.join()}`,
+    );
+  }
+}
+
+/**
+ * What Argo CD does when it finds the resource other than git has it (selfHeal): it applies git's text on the server side, with
+ * the fields of `ignoreDifferences` as they are live where `RespectIgnoreDifferences` is set. Argo CD itself does not run.
+ */
+async function syncFromGit({ kubectl }: Cluster, git: string): Promise<void> {
+  const { spec } = parse(await readFile(applicationFile, 'utf8')) as Application;
+  const rule = spec.ignoreDifferences.find(({ group, kind }) => group === 'mlops.seldon.io' && kind === 'Experiment');
+  check(rule !== undefined, 'the Application must ignore something of the Experiment');
+  for (const option of ['RespectIgnoreDifferences=true', 'ServerSideApply=true'])
+    check(spec.syncPolicy.syncOptions.includes(option), `the Application must have the option ${option}`);
+  const apply = ['apply', '--server-side', '--force-conflicts', '--field-manager=argocd-controller', '-f', '-'];
+  const read = async (): Promise<Resource> =>
+    JSON.parse(await kubectl(['get', 'mlx', 'iris-test', '-n', 'models', '-o', 'json'])) as Resource;
+  const live = await read();
+  // All that a sync would put back must be what the Application ignores, else the two would fight.
+  const back = JSON.parse(await kubectl([...apply, '--dry-run=server', '-o', 'json'], git)) as Resource;
+  const members = [...new Set([...Object.keys(live.spec), ...Object.keys(back.spec)])];
+  const contested = members.filter((each) => !isDeepStrictEqual(live.spec[each], back.spec[each]));
+  check(
+    isDeepStrictEqual(
+      contested.map((each) => `/spec/${each}`),
+      rule.jsonPointers,
+    ),
+    `a sync would put back ${contested.join()}, the Application ignores ${rule.jsonPointers.join()}`,
+  );
+  const wanted = JSON.parse(git) as { spec: Record<string, unknown> };
+  for (const each of contested) wanted.spec[each] = live.spec[each];
+  await kubectl(apply, JSON.stringify(wanted));
+  check(isDeepStrictEqual((await read()).spec, live.spec), 'the sync must leave the resource as it was');
+}
+
+interface Release {
+  readonly name: string;
+  readonly namespace: string;
+  readonly chart: string;
+  readonly version: string;
+  readonly needs?: readonly string[];
+}
+interface Application {
+  readonly spec: {
+    readonly syncPolicy: { readonly syncOptions: readonly string[] };
+    readonly ignoreDifferences: readonly {
+      readonly group: string;
+      readonly kind: string;
+      readonly jsonPointers: readonly string[];
+    }[];
+  };
+}
+interface Resource {
+  readonly spec: Readonly<Record<string, unknown>>;
+}
 interface Live {
   readonly metadata: {
     readonly annotations: { readonly owner: string };

@@ -149,7 +149,7 @@ instance_group [{kind: KIND_CPU}]
     await triton.until(() => answers(`http://127.0.0.1:${http}/v2/models/total/versions/${version}/ready`));
 
   const upstream = (version: string): string =>
-    `{url: "http://127.0.0.1:${http}", protocol: oip, model: total, version: "${version}"}`;
+    `{url: "http://127.0.0.1:${http}", grpcUrl: "http://127.0.0.1:${grpc}", protocol: oip, model: total, version: "${version}"}`;
   const assay = await startServer({
     experiments: [
       parseExperimentFile(`apiVersion: assay.dev/v1alpha1
@@ -167,10 +167,12 @@ spec:
     dataDirectory: join(context.folder, 'versions'),
     port: 0,
     apiPort: 0,
+    dataPlane: { grpc: { port: 0 } },
     startDrafts: true,
   });
   context.afterwards(() => assay.close());
   const seen = new Map<string, number>();
+  const versionOf = new Map<string, number>();
   for (let each = 0; each < 60; each += 1) {
     const reply = await fetch(`${assay.gatewayUrl}/v2/models/total/infer`, {
       method: 'POST',
@@ -178,7 +180,9 @@ spec:
       body: JSON.stringify({ inputs: [{ name: 'x', shape: [1, 3], datatype: 'FP32', data: [1, 2, each] }] }),
     });
     const variant = reply.headers.get('x-assay-variant')!;
-    const body = (await reply.json()) as { model_version: string; outputs: { data: number[] }[] };
+    const text = await reply.text();
+    expectThat(reply.status === 200, `user-${each} was answered ${reply.status}: ${text}`);
+    const body = JSON.parse(text) as { model_version: string; outputs: { data: number[] }[] };
     const version = variant === 'one' ? 1 : 2;
     const y = body.outputs[0]?.data[0];
     expectThat(
@@ -186,10 +190,43 @@ spec:
       `user-${each} got ${variant} and ${y} of version ${body.model_version}`,
     );
     seen.set(variant, (seen.get(variant) ?? 0) + 1);
+    versionOf.set(`user-${each}`, version);
   }
   expectThat(seen.size === 2, `only ${[...seen.keys()].join()} answered`);
-  context.note(`two versions of one model: ${JSON.stringify(Object.fromEntries(seen))}`);
+  const gateway = assay.gatewayUrl.replace('http://', '');
+  const printed = await runProgram([python, '-c', askBothWays, gateway, assay.grpcAddress!, 60]);
+  for (const line of printed.trim().split('\n')) {
+    const { unit, way, version, y } = JSON.parse(line) as { unit: string; way: string; version: string; y: number };
+    const own = versionOf.get(unit);
+    const x = 3 + Number(unit.slice('user-'.length));
+    expectThat(
+      version === String(own) && y === x * own!,
+      `${unit} got ${y} of version ${version} by ${way}, must be ${x * own!} of ${own}`,
+    );
+  }
+  context.note(
+    `two versions of one model, by JSON, binary tensors and gRPC alike: ${JSON.stringify(Object.fromEntries(seen))}`,
+  );
 }
+
+/** The real client asks for every user with binary tensors and by gRPC, and prints which version answered what. */
+const askBothWays = `
+import json, sys
+import numpy as np
+import tritonclient.grpc as triton_grpc
+import tritonclient.http as triton_http
+
+clients = {"binary": (triton_http, triton_http.InferenceServerClient(sys.argv[1])),
+           "grpc": (triton_grpc, triton_grpc.InferenceServerClient(sys.argv[2]))}
+for each in range(int(sys.argv[3])):
+    for way, (library, client) in clients.items():
+        tensor = library.InferInput("x", [1, 3], "FP32")
+        tensor.set_data_from_numpy(np.array([[1, 2, each]], dtype=np.float32))
+        answer = client.infer("total", [tensor], headers={"x-user-id": f"user-{each}"})
+        said = answer.get_response()
+        version = said["model_version"] if way == "binary" else said.model_version
+        print(json.dumps({"unit": f"user-{each}", "way": way, "version": version, "y": float(answer.as_numpy("y")[0][0])}))
+`;
 
 /** A model of Triton's Python backend that gives its version times the sum of its inputs. */
 function modelOf(version: string): string {
