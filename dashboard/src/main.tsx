@@ -3,9 +3,10 @@ import { QueryClient, QueryClientProvider } from '@tanstack/react-query';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { AssayError } from '../../src/errors.ts';
-import { App } from './shell/app.tsx';
+import { App, loadExperimentPage } from './shell/app.tsx';
 import './theme.css';
 import { startLive } from './server/live.ts';
+import { askAhead } from './server/questions.ts';
 import { whenSignedOut } from './server/request.ts';
 import { applyTheme } from './shell/theme.ts';
 
@@ -21,6 +22,8 @@ const queryClient = new QueryClient({
 });
 applyTheme();
 whenSignedOut(() => void queryClient.invalidateQueries({ queryKey: ['session'] }));
+askAhead(queryClient, location);
+if (location.pathname.startsWith('/experiments/')) void loadExperimentPage();
 startLive(queryClient);
 createRoot(document.getElementById('root')!).render(
   <StrictMode>

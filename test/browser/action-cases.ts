@@ -66,7 +66,7 @@ export const actionCases: readonly BrowserCase[] = [
       for (const kind of ['start', 'ramp', 'pause', 'resume', 'roll-back']) {
         const entry = page.locator(`#audit li[data-kind="${kind}"]`).first();
         await entry.waitFor();
-        assert.match(await entry.innerText(), /by ana[\s\S]*tried in the browser suite/);
+        assert.match((await entry.textContent()) ?? '', /by ana[\s\S]*tried in the browser suite/);
       }
       await page.close();
       await server.end();
@@ -130,7 +130,7 @@ export const actionCases: readonly BrowserCase[] = [
       const page = await stage.open(`${server.apiUrl}/experiments/scores`);
       const proposed = page.locator('[data-proposal="ramp"]');
       await proposed.waitFor({ timeout: 60_000 });
-      assert.match(await proposed.innerText(), /Waits for approval: ramp to 100\.0\s% of units/);
+      assert.match((await proposed.textContent()) ?? '', /Waits for approval: ramp to 100\.0\s% of units/);
       await expectAccessible(page, 'the proposed step');
       await stage.keep(page, 'proposal-light');
       const list = await stage.open(server.apiUrl, { width: 390, scheme: 'dark' });
@@ -151,7 +151,7 @@ export const actionCases: readonly BrowserCase[] = [
       await proposed.waitFor({ state: 'detached' });
       const entry = page.locator('#audit li[data-kind="ramp"]').first();
       await entry.waitFor();
-      assert.match(await entry.innerText(), /by ana[\s\S]*reviewed with the search team/);
+      assert.match((await entry.textContent()) ?? '', /by ana[\s\S]*reviewed with the search team/);
       await Promise.all([page.close(), list.close()]);
       await server.end();
     },

@@ -90,7 +90,7 @@ export const experimentCases: readonly BrowserCase[] = [
       assert.equal(share.lower > 0, interval.lower > 0);
       assert.equal(share.upper < 0, interval.upper < 0);
       const row = page.locator('tr[data-metric="accuracy"]');
-      assert.match(await row.innerText(), /% rel\./);
+      assert.match((await row.textContent()) ?? '', /% rel\./);
       assert.equal(
         await row.locator(`[data-value-path="/relative/metrics/${at}/variants/${candidate}/sequential"]`).count(),
         1,
@@ -111,7 +111,7 @@ export const experimentCases: readonly BrowserCase[] = [
         new Set(await rows.evaluateAll((nodes) => nodes.map((node) => node.getAttribute('data-state')))),
         new Set(['undecided']),
       );
-      assert.ok(!/p [=<]/.test(await page.locator('table.metrics').innerText()));
+      assert.ok(!/p [=<]/.test((await page.locator('table.metrics').textContent()) ?? ''));
       assert.equal(await page.locator('[data-headline]').textContent(), before);
     },
   },

@@ -1,16 +1,32 @@
 // The list of experiments: loads clean and small, filters by the address, keeps its order, and says how to begin.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import type { BrowserCase } from './browser-case.ts';
+import type { BrowserCase, Stage } from './browser-case.ts';
 import { expectAccessible, expectNoSidewaysScroll, expectNumbersOfApi, waitUntil } from './expect-page.ts';
 
 /** First view on the wire, bytes. */
 const budget = 250 * 1024;
 
+/** From the begin of the navigation to the first row, milliseconds by the page's own clock, in a profile without a cache. */
+async function firstRowMs(stage: Stage): Promise<number> {
+  const context = await stage.newContext();
+  const page = await context.newPage();
+  await page.addInitScript(
+    `new MutationObserver(() => { window.rowMs ??= document.querySelector('tr[data-experiment] .chip') === null ? undefined : performance.now(); })
+      .observe(document, { childList: true, subtree: true });`,
+  );
+  await page.goto(stage.server.apiUrl);
+  await waitUntil(page, 'window.rowMs > 0');
+  const took = await page.evaluate<number>('Math.round(window.rowMs)');
+  await context.close();
+  return took;
+}
+
 /** The cases. */
 export const listCases: readonly BrowserCase[] = [
   {
     name: 'list: the first view is small, without the chart library, and shows every experiment',
+    isAlone: true,
     run: async (stage) => {
       const page = await stage.open('about:blank');
       let bytes = 0;
@@ -20,11 +36,14 @@ export const listCases: readonly BrowserCase[] = [
         const sizes = await request.sizes();
         bytes += sizes.responseBodySize + sizes.responseHeadersSize;
       });
-      const began = performance.now();
       await page.goto(stage.server.apiUrl);
       await page.waitForSelector('tr[data-experiment="financial-forecast"] .chip');
+      const size = Math.round(bytes / 1024);
+      const times: number[] = [];
+      for (let visit = 0; visit < 5; visit += 1) times.push(await firstRowMs(stage));
+      times.sort((a, b) => a - b);
       stage.note(
-        `first row after ${Math.round(performance.now() - began)} ms, ${Math.round(bytes / 1024)} KB on the wire`,
+        `${size} KB on the wire; from navigation to the first row ${times[2]} ms (${times[0]} to ${times[4]} in 5 new profiles)`,
       );
       assert.ok(bytes < budget, `${bytes} bytes`);
       assert.ok(!urls.some((url) => url.includes('draw-chart')), 'the chart library was loaded');
@@ -55,13 +74,13 @@ export const listCases: readonly BrowserCase[] = [
     run: async (stage) => {
       const page = await stage.open(`${stage.server.apiUrl}/?q=scores&sort=name&state=sideways`);
       await page.waitForSelector('tr[data-experiment="scores"]');
-      assert.equal(await page.locator('tbody tr').count(), 1);
+      assert.equal(await page.locator('tbody tr:not([hidden])').count(), 1);
       await page.getByText('Not understood and left out: state=sideways').waitFor();
       await page.keyboard.press('/');
       await page.getByLabel('Search').fill('nothing like it');
       await page.getByText('No experiment fits "nothing like it"').waitFor();
       await page.getByRole('button', { name: 'Clear' }).click();
-      await waitUntil(page, `document.querySelectorAll('tbody tr').length === 2`);
+      await waitUntil(page, `document.querySelectorAll('tbody tr:not([hidden])').length === 2`);
       await page.getByRole('combobox', { name: 'State' }).selectOption('running');
       await page.waitForURL(/state=running/);
       await page.reload();
@@ -129,7 +148,7 @@ ${metrics}
       const page = await stage.open('about:blank');
       const began = performance.now();
       await page.goto(server.apiUrl);
-      await waitUntil(page, `document.querySelectorAll('tbody tr').length === 200`);
+      await waitUntil(page, `document.querySelectorAll('tbody tr:not([hidden])').length === 200`);
       const loaded = Math.round(performance.now() - began);
       const typing = await page.evaluate<number>(`(async () => {
         const field = document.querySelector('input[type=search]');
@@ -144,7 +163,7 @@ ${metrics}
         }
         return Math.max(...times);
       })()`);
-      await waitUntil(page, `document.querySelectorAll('tbody tr').length === 10`);
+      await waitUntil(page, `document.querySelectorAll('tbody tr:not([hidden])').length === 10`);
       stage.note(`200 rows after ${loaded} ms, slowest key ${Math.round(typing)} ms`);
       await stage.keep(page, 'list-200');
       await page.goto(`${server.apiUrl}/experiments/experiment-003`);

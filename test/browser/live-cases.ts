@@ -7,6 +7,9 @@ import type { Page } from 'playwright-core';
 import { experimentText } from '../e2e/assay-process.ts';
 import type { BrowserCase } from './browser-case.ts';
 
+/** `--long`: ten minutes of updates. */
+const isLong = process.argv.includes('--long');
+
 const requestsOf = async (page: Page): Promise<number> => {
   const texts = await page.locator('#now [data-value-path$="/requests"]').allTextContents();
   return texts.reduce((sum, text) => sum + Number(text.replaceAll(',', '')), 0);
@@ -51,11 +54,49 @@ export const liveCases: readonly BrowserCase[] = [
       await page.waitForSelector('[data-live="paused"]');
       const held = await unitsOf(page);
       await stage.drive({ from: 240, count: 40 });
-      await until(async () => /waiting/.test(await page.locator('[data-live]').innerText()), 'a held update');
+      await until(async () => /waiting/.test((await page.locator('[data-live]').textContent()) ?? ''), 'a held update');
       assert.equal(await unitsOf(page), held);
       await page.keyboard.press('.');
       await until(async () => (await unitsOf(page)) > held, 'the held update');
       await stage.keep(page, 'experiment-live');
+    },
+  },
+  {
+    name: 'live: the heap does not grow with updates',
+    isAlone: true,
+    run: async (stage) => {
+      const folder = await stage.makeFolder();
+      const file = join(folder, 'scores.yaml');
+      await writeFile(file, experimentText(stage.models));
+      const server = await stage.startServer(['--data', join(folder, 'data'), '-f', file, '--start']);
+      const page = await stage.open(`${server.apiUrl}/experiments/scores`);
+      await page.waitForSelector('[data-live="live"]');
+      const session = await page.context().newCDPSession(page);
+      const heapMb = async (): Promise<number> => {
+        await session.send('HeapProfiler.collectGarbage');
+        const { usedSize } = await session.send('Runtime.getHeapUsage');
+        return usedSize / 1_048_576;
+      };
+      let from = 0;
+      const update = async (): Promise<void> => {
+        await stage.drive({ from, count: 10, server });
+        from += 10;
+        await until(async () => (await unitsOf(page)) >= from, `${from} units`);
+      };
+      // Every section is drawn and follows, also those far below.
+      await page.evaluate(`void dispatchEvent(new Event('beforeprint'))`);
+      const rounds = isLong ? Number.POSITIVE_INFINITY : 12;
+      const end = Date.now() + 600_000;
+      // The first rounds fill what is kept: answers, compiled code.
+      for (let round = 0; round < 4; round += 1) await update();
+      const before = await heapMb();
+      let updates = 0;
+      for (; updates < rounds && Date.now() < end; updates += 1) await update();
+      const after = await heapMb();
+      stage.note(`${before.toFixed(1)} MB, after ${updates} updates ${after.toFixed(1)} MB`);
+      assert.ok(after < before * 1.25 + 2, `from ${before} to ${after} MB`);
+      await page.close();
+      await server.end();
     },
   },
   {

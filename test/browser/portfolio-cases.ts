@@ -48,7 +48,7 @@ export const portfolioCases: readonly BrowserCase[] = [
       const page = await stage.open(`${stage.invalid.apiUrl}/portfolio`);
       const row = page.locator('tr[data-experiment="financial-forecast"]');
       await row.waitFor({ timeout: 60_000 });
-      assert.match(await row.innerText(), /withheld: the split is broken/);
+      assert.match((await row.textContent()) ?? '', /withheld: the split is broken/);
       assert.equal(await page.locator('[data-unit]').count(), 0);
       const empty = await stage.open(`${stage.empty.apiUrl}/portfolio`);
       await empty.getByText('No experiment has started yet.').waitFor();

@@ -1,4 +1,5 @@
-// Does the live page hold in a real browser? `npm run test:browser` after `npm run build`; `--only WORD` runs some of the cases.
+// Does the live page hold in a real browser? `npm run test:browser` after `npm run build`; `--only WORD` runs some of
+// the cases, `--long` watches the heap for ten minutes.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -11,8 +12,9 @@ import { liveCases } from './live-cases.ts';
 import { newCases } from './new-cases.ts';
 import { portfolioCases } from './portfolio-cases.ts';
 import { buildStage, findChromium } from './stage.ts';
+import { worthCases } from './worth-cases.ts';
 
-const { values } = parseArgs({ options: { only: { type: 'string' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, long: { type: 'boolean' } } });
 /** Cases at a time: they mostly wait. */
 const atOnce = 3;
 
@@ -31,6 +33,7 @@ async function runAll(executablePath: string): Promise<void> {
   const all = [
     ...listCases,
     ...portfolioCases,
+    ...worthCases,
     ...experimentCases,
     ...newCases,
     ...liveCases,

@@ -27,6 +27,9 @@ export interface ChartFigureProps {
   readonly notes: readonly string[];
 }
 
+/** In less a chart has no room beside its axes: a box that is being laid out, for a narrow phone gives more. */
+const leastWidth = 160;
+
 /** The figure. */
 export function ChartFigure(props: ChartFigureProps): JSX.Element {
   const { name, caption, label, input, table, notes, height = 240 } = props;
@@ -49,7 +52,7 @@ export function ChartFigure(props: ChartFigureProps): JSX.Element {
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: a change of theme changes every colour.
   useEffect(() => {
-    if (width < 50 || isTable) return;
+    if (width < leastWidth || isTable) return;
     let isOver = false;
     import('./draw-chart.ts')
       .then(({ drawChart }) => {

@@ -11,6 +11,8 @@ export const viewShape = {
   view: ['absolute', 'relative'],
   method: ['sequential', 'fixed', 'bayes'],
   rows: ['all', 'primary', 'guardrail'],
+  /** Of the table of where the split breaks. */
+  cut: ['crossed', 'time', 'segment', 'revision'],
   metric: 'text',
   at: 'text',
 } as const;

@@ -29,7 +29,7 @@ import { ValueSection } from './value-section.tsx';
 import { VerdictBanner } from './verdict-banner.tsx';
 
 /** The page of one experiment. */
-export function ExperimentPage({ namespace, name }: ExperimentKey): JSX.Element {
+export default function ExperimentPage({ namespace, name }: ExperimentKey): JSX.Element {
   const { view, strange, setView } = useView(viewShape);
   const key = useMemo(() => ({ namespace, name }), [namespace, name]);
   const overview = useOverview(key, view.at);

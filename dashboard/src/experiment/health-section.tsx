@@ -12,6 +12,9 @@ const words: Readonly<Record<HealthItem['state'], string>> = {
   veto: 'forbids a conclusion',
 };
 
+/** Checks that the table of where the split breaks explains. */
+const splitChecks: readonly string[] = ['sampleRatio', 'segmentRatio'];
+
 /** The health row. */
 export function HealthSection(): JSX.Element {
   const { health } = useExperiment().answer;
@@ -30,6 +33,11 @@ export function HealthSection(): JSX.Element {
             </summary>
             <p>{text}</p>
             {fix !== undefined && <p>What to do: {fix}</p>}
+            {splitChecks.includes(name) && (
+              <p>
+                <a href="#split-cells">By time, segment and revision</a>
+              </p>
+            )}
           </details>
         ))}
       </div>

@@ -3,11 +3,13 @@ import { Fragment, type JSX, lazy, Suspense, useMemo } from 'react';
 import { boundsText, differenceText, type FigureUnit, relativeText } from '../../../src/decision/index.ts';
 import type { Insufficient, Interval } from '../../../src/stats/index.ts';
 import { AxisCell, IntervalCell } from '../parts/interval-cell.tsx';
+import { Switch } from '../parts/switch.tsx';
 import { Value } from '../parts/value.tsx';
 import { VariantName } from '../parts/variant-mark.tsx';
 import { saveCsv } from '../save-file.ts';
 import { atPointer, valueText } from '../value-text.ts';
 import { levelOf, useExperiment, useVariantPlace } from './experiment-context.tsx';
+import { FindingList } from './finding-list.tsx';
 import { groupRows, isFixedHorizonReached, type MetricGroup, type MetricRow, metricRows } from './metric-rows.ts';
 import { Section } from './section.tsx';
 
@@ -97,6 +99,7 @@ export function MetricsSection(): JSX.Element {
           </tbody>
         </table>
       </div>
+      <FindingList of="metrics" />
       {rows.length === 0 && <p className="quiet">No metric of this role.</p>}
       <Suspense>
         {open !== undefined && <MetricDrawer row={open} onClose={() => setView({ metric: undefined })} />}
@@ -308,23 +311,4 @@ function Effect(props: {
 
 function hasNumber(answer: unknown, path: string): boolean {
   return valueText(answer, { path, as: 'p' }).kind === 'shown';
-}
-
-function Switch<T extends string>(props: {
-  readonly label: string;
-  readonly value: T;
-  readonly words: Readonly<Record<T, string>>;
-  readonly onChange: (value: T) => void;
-}): JSX.Element {
-  const { label, value, words, onChange } = props;
-  return (
-    // biome-ignore lint/a11y/useSemanticElements: a fieldset would draw a frame and a legend around three buttons.
-    <span className="group" role="group" aria-label={label}>
-      {(Object.keys(words) as T[]).map((each) => (
-        <button key={each} type="button" className="small" aria-pressed={value === each} onClick={() => onChange(each)}>
-          {words[each]}
-        </button>
-      ))}
-    </span>
-  );
 }

@@ -8,11 +8,10 @@ import { ScrollBox } from '../parts/scroll-box.tsx';
 import { Value } from '../parts/value.tsx';
 import { VariantName } from '../parts/variant-mark.tsx';
 import { useExperiment, useVariantPlace } from './experiment-context.tsx';
+import { FindingList } from './finding-list.tsx';
 import { type MetricRow, metricRows } from './metric-rows.ts';
 import { Section } from './section.tsx';
 
-/** Findings that belong here. */
-const findingCodes = ['simpson', 'rests-on-one-segment', 'effect-differs-by-segment', 'effect-changes-over-time'];
 /** Values with fewer units get their digits, no picture: it would only show noise. */
 const fewestUnits = 30;
 
@@ -37,7 +36,6 @@ export function SegmentsSection(): JSX.Element {
       ],
     }));
   }, [answer, report, view]);
-  const findings = report.findings.filter(({ code }) => findingCodes.includes(code));
   const correction = experiment.specification.decision.correction ?? 'holm';
   return (
     <Section id="segments" title="Segments">
@@ -53,11 +51,7 @@ export function SegmentsSection(): JSX.Element {
             In declared order, never by effect. Nothing is shrunk; the verdict's correction over comparisons is{' '}
             {correction}.
           </p>
-          {findings.map(({ code, text }) => (
-            <p key={code + text} data-code={code}>
-              {text}
-            </p>
-          ))}
+          <FindingList of="segments" />
           {parts.map(({ metric, rows }) => (
             <Facet key={metric} metric={metric} rows={rows} />
           ))}

@@ -12,6 +12,7 @@ import { chartNotes } from './chart-notes.ts';
 import { useExperiment, useVariantPlace } from './experiment-context.tsx';
 import { Section } from './section.tsx';
 import { flagsOf, WithSeries } from './series-part.tsx';
+import { SplitCells } from './split-cells.tsx';
 
 type SplitSeries = Extract<SeriesAnswer['split'], { readonly everyMs: number }>;
 
@@ -64,6 +65,7 @@ export function SplitSection(): JSX.Element {
           </tbody>
         </table>
       </ScrollBox>
+      <SplitCells />
       <WithSeries>
         {(answer) =>
           'kind' in answer.split ? (

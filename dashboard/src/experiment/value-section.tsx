@@ -1,5 +1,5 @@
 // What is it worth? The terms that add up, how sure the sum is, and which term carries the doubt.
-import type { JSX } from 'react';
+import { Fragment, type JSX } from 'react';
 import type { OverviewAnswer } from '../../../src/api/index.ts';
 import { levelText } from '../../../src/decision/index.ts';
 import type { Insufficient, Interval } from '../../../src/stats/index.ts';
@@ -12,6 +12,8 @@ import { VariantName } from '../parts/variant-mark.tsx';
 import { saveCsv } from '../save-file.ts';
 import { atPointer } from '../value-text.ts';
 import { levelOf, useExperiment, useVariantPlace } from './experiment-context.tsx';
+import { FindingList } from './finding-list.tsx';
+import { MoneyPanel } from './money-panel.tsx';
 import { Section } from './section.tsx';
 
 type PageValue = OverviewAnswer['values'][number];
@@ -41,7 +43,13 @@ export function ValueSection(): JSX.Element {
       {hasModel && isWithheld && <span className="withheld">withheld: the split is broken</span>}
       {hasModel &&
         !isWithheld &&
-        answer.values.map((value, at) => <ValuePanel key={value.variant} value={value} path={`/values/${at}`} />)}
+        answer.values.map((value, at) => (
+          <Fragment key={value.variant}>
+            <ValuePanel value={value} path={`/values/${at}`} />
+            {value.money !== undefined && <MoneyPanel money={value.money} path={`/values/${at}/money`} />}
+          </Fragment>
+        ))}
+      {hasModel && <FindingList of="value" />}
     </Section>
   );
 }

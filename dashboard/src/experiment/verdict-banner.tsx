@@ -33,6 +33,11 @@ export function VerdictBanner(): JSX.Element {
       )}
       {but !== undefined && <p>But: {but}</p>}
       <p data-next>Next: {next}</p>
+      {!report.checks.sampleRatio.ok && (
+        <p>
+          <a href="#split-cells">See where the split breaks</a>, by time, segment and revision.
+        </p>
+      )}
       {isWithheld && (
         <p>
           Effects, value and p-values are withheld; counts and checks stay below.{' '}

@@ -53,11 +53,13 @@ function List({ answer }: { readonly answer: ListAnswer }): JSX.Element {
     () => selectRows(answer.rows, { query, state: view.state, verdict: view.verdict }),
     [answer.rows, query, view.state, view.verdict],
   );
-  const { ordered, wouldMove, sortAgain } = useHeldOrder(shown, view.sort);
+  const { all, ordered, wouldMove, sortAgain } = useHeldOrder(answer.rows, { shown, sort: view.sort });
+  const isShown = useMemo(() => new Set(shown), [shown]);
+  const placeOf = useMemo(() => new Map(answer.rows.map((row, at) => [row, at])), [answer.rows]);
   const axes = useMemo(() => valueAxes(answer.rows), [answer.rows]);
   const keys = useMemo(() => {
     const move = (step: number): void => {
-      const links = [...(body.current?.querySelectorAll<HTMLAnchorElement>('th a') ?? [])];
+      const links = [...(body.current?.querySelectorAll<HTMLAnchorElement>('tr:not([hidden]) th a') ?? [])];
       const at = links.indexOf(document.activeElement as HTMLAnchorElement);
       links[Math.min(links.length - 1, Math.max(0, at + step))]?.focus();
     };
@@ -129,8 +131,11 @@ function List({ answer }: { readonly answer: ListAnswer }): JSX.Element {
                 </tr>
               </thead>
               <tbody ref={body}>
-                {ordered.map((row) => (
-                  <Row key={rowKey(row)} row={row} at={answer.rows.indexOf(row)} axes={axes} />
+                {all.map((row) => (
+                  // Rows that do not fit are hidden, not taken away: typing then makes none anew.
+                  <tr key={rowKey(row)} data-experiment={row.name} hidden={!isShown.has(row)}>
+                    <Cells row={row} at={placeOf.get(row) ?? 0} axes={axes} />
+                  </tr>
                 ))}
               </tbody>
             </table>
@@ -162,34 +167,45 @@ function List({ answer }: { readonly answer: ListAnswer }): JSX.Element {
   );
 }
 
-/** Rows stay where they are when numbers change; only the reader moves them. */
+/** Rows stay where they are when numbers change; only the reader moves them. `ordered` are those that are shown. */
 function useHeldOrder(
   rows: readonly ListRow[],
-  sort: SortName,
-): { readonly ordered: readonly ListRow[]; readonly wouldMove: number; readonly sortAgain: () => void } {
+  { shown, sort }: { readonly shown: readonly ListRow[]; readonly sort: SortName },
+): {
+  readonly all: readonly ListRow[];
+  readonly ordered: readonly ListRow[];
+  readonly wouldMove: number;
+  readonly sortAgain: () => void;
+} {
   const [held, setHeld] = useState<{ readonly sort: SortName; readonly keys: readonly string[] }>();
   const sorted = useMemo(() => sortRows(rows, sort), [rows, sort]);
   const sortedKeys = useMemo(() => sorted.map(rowKey), [sorted]);
-  const isSame = held !== undefined && held.sort === sort && sortedKeys.every((key) => held.keys.includes(key));
+  const isHeld = held !== undefined && held.sort === sort && sortedKeys.every((key) => held.keys.includes(key));
   useEffect(() => {
-    if (!isSame) setHeld({ sort, keys: sortedKeys });
-  }, [isSame, sort, sortedKeys]);
-  const sortAgain = (): void => setHeld({ sort, keys: sortedKeys });
-  if (!isSame) return { ordered: sorted, wouldMove: 0, sortAgain };
-  const byKey = new Map(sorted.map((row) => [rowKey(row), row]));
-  const ordered = held.keys.flatMap((key) => byKey.get(key) ?? []);
-  const wouldMove = ordered.filter((row, at) => rowKey(row) !== sortedKeys[at]).length;
-  return { ordered, wouldMove, sortAgain };
+    if (!isHeld) setHeld({ sort, keys: sortedKeys });
+  }, [isHeld, sort, sortedKeys]);
+  const all = useMemo(() => {
+    if (!isHeld) return sorted;
+    const byKey = new Map(sorted.map((row) => [rowKey(row), row]));
+    return held.keys.flatMap((key) => byKey.get(key) ?? []);
+  }, [isHeld, held, sorted]);
+  const { ordered, wouldMove } = useMemo(() => {
+    const isShown = new Set(shown);
+    const wanted = sorted.filter((row) => isShown.has(row));
+    const here = all.filter((row) => isShown.has(row));
+    return { ordered: here, wouldMove: here.filter((row, at) => row !== wanted[at]).length };
+  }, [all, sorted, shown]);
+  return { all, ordered, wouldMove, sortAgain: () => setHeld({ sort, keys: sortedKeys }) };
 }
 
-const Row = memo(function Row(props: {
+const Cells = memo(function Cells(props: {
   readonly row: ListRow;
   readonly at: number;
   readonly axes: ReturnType<typeof valueAxes>;
 }): JSX.Element {
   const { row, at, axes } = props;
   return (
-    <tr data-experiment={row.name}>
+    <>
       <th scope="row" className="wide">
         <Link href={pageOf(row)} className="name">
           {row.name}
@@ -218,7 +234,7 @@ const Row = memo(function Row(props: {
       <td data-label="Health" className="nowrap">
         <Health row={row} />
       </td>
-    </tr>
+    </>
   );
 });
 

@@ -15,7 +15,7 @@ const withQuery = (path: string, query: Readonly<Record<string, string | undefin
 };
 
 /** What the page reads of one experiment beside its overview. */
-export type ExperimentPart = 'now' | 'series' | 'distributions' | 'served' | 'timeline' | 'revisions';
+export type ExperimentPart = 'now' | 'series' | 'splitCells' | 'distributions' | 'served' | 'timeline' | 'revisions';
 
 const namespaceQuery = ({ namespace }: ExperimentKey): string | undefined =>
   namespace === 'default' ? undefined : namespace;

@@ -1,7 +1,6 @@
 // The frame of every page: where one is, whether it is live, and what keys do.
 import { type JSX, lazy, Suspense, useEffect, useMemo, useState } from 'react';
 import { Link, Route, Switch, useLocation, useSearch } from 'wouter';
-import { ExperimentPage } from '../experiment/experiment-page.tsx';
 import { ListPage } from '../list/list-page.tsx';
 import { Boundary } from '../parts/fault-box.tsx';
 import { dayText, Time, Today } from '../parts/time.tsx';
@@ -11,6 +10,10 @@ import { useKeys } from './keys.ts';
 import { SignIn, SignOut } from './sign-in.tsx';
 import { nextTheme, useThemeChoice } from './theme.ts';
 
+/** Loads the code of an experiment's page; the list is there without it. */
+export const loadExperimentPage = (): Promise<typeof import('../experiment/experiment-page.tsx')> =>
+  import('../experiment/experiment-page.tsx');
+const ExperimentPage = lazy(loadExperimentPage);
 const NewPage = lazy(() => import('../new/new-page.tsx'));
 const PortfolioPage = lazy(() => import('../portfolio/portfolio-page.tsx'));
 const PlaygroundPage = lazy(() => import('../playground/playground-page.tsx'));
