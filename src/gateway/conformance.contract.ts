@@ -4,7 +4,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallerHandler, CallerReply } from './caller.ts';
 import { createFastFront } from './fast-front.ts';
 import type { Front, FrontOptions } from './front.ts';
-import { experiment, json, type ModelServer, openRig, type Rig, startModel, variant } from './gateway-rig.fixture.ts';
+import {
+  type Answer,
+  experiment,
+  json,
+  type ModelServer,
+  openRig,
+  type Rig,
+  startModel,
+  variant,
+} from './gateway-rig.fixture.ts';
 import { createNodeFront } from './node-front.ts';
 
 /** One kind of front: how a rig with it is opened, and how a caller connects to it. */
@@ -14,7 +23,7 @@ export interface FrontUnderTest {
   connect(port: number): Socket;
 }
 
-const hasty: FrontOptions = { headTimeoutMs: 300, requestTimeoutMs: 600, keepAliveMs: 1000, checkMs: 50 };
+const hasty: FrontOptions = { headTimeoutMs: 300, requestTimeoutMs: 600, keepAliveMs: 400, checkMs: 50 };
 const maxRequestBytes = 100_000;
 /** Longer than anything here takes on a busy machine; whoever waits for it has failed. */
 const patienceMs = 10_000;
@@ -74,6 +83,12 @@ const refused: readonly [string, number, string][] = [
   ['a negative Content-Length', 400, `${head}Content-Length: -4\r\n\r\nabcd`],
   ['a hexadecimal Content-Length', 400, `${head}Content-Length: 0x4\r\n\r\nabcd`],
   ['a Content-Length beyond all numbers', 400, `${head}Content-Length: 99999999999999999999999\r\n\r\nabcd`],
+  ['a Transfer-Encoding without a value', 400, `${head}Transfer-Encoding:\r\n\r\n`],
+  [
+    'chunked and a Transfer-Encoding without a value',
+    400,
+    `${head}Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n\r\n0\r\n\r\n`,
+  ],
   ['a space before the colon', 400, `${head}Content-Length : 4\r\n\r\nabcd`],
   ['a folded Transfer-Encoding', 400, `${head}Transfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n`],
   ['a folded line', 400, `${head}X-A: b\r\n c\r\n\r\n`],
@@ -115,6 +130,7 @@ const refused: readonly [string, number, string][] = [
   ['a method in lower case', 400, `post /predict HTTP/1.1\r\nHost: x\r\n\r\n`],
   ['a method of another protocol', 400, `DESCRIBE /predict HTTP/1.1\r\nHost: x\r\n\r\n`],
   ['a tunnel', 400, 'CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n'],
+  ['a tunnel of another version', 505, 'CONNECT x:80 HTTP/0.9\r\nHost: x:80\r\n\r\n'],
   ['the preface of HTTP/2', 400, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
   ['a version that does not exist', 400, 'GET /predict HTTP/1.2\r\nHost: x\r\n\r\n'],
   ['HTTP/2 as a line of text', 505, 'GET /predict HTTP/2.0\r\nHost: x\r\n\r\n'],
@@ -122,6 +138,11 @@ const refused: readonly [string, number, string][] = [
   ['another protocol altogether', 400, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'],
   ['an expectation nobody knows', 417, `${head}Expect: tea\r\n${close}Content-Length: 0\r\n\r\n`],
   ['an expectation that only holds the known one', 417, `${head}Expect: 1.100-continue\r\nContent-Length: 0\r\n\r\n`],
+  [
+    'the known expectation, twice',
+    417,
+    `${head}Expect: 100-continue\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n`,
+  ],
   ['no Host, with a sound request behind it', 400, `POST /predict HTTP/1.1\r\nContent-Length: 0\r\n\r\n${post('x')}`],
   ['no Host, with rubbish behind it', 400, 'POST /predict HTTP/1.1\r\nContent-Length: 0\r\n\r\n\0\0\0'],
   [
@@ -154,7 +175,7 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
     let model: ModelServer;
     let rig: Rig;
     const sockets = new Set<Socket>();
-    const routed = () => experiment([variant('control', model.url), variant('candidate', model.url)]);
+    const routed = ({ url } = model) => experiment([variant('control', url), variant('candidate', url)]);
     const dial = (port: number): Socket => {
       const socket = connect(port);
       sockets.add(socket);
@@ -165,24 +186,27 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
     /** One connection, from the bytes to its end. */
     const say = (bytes: string, until?: RegExp): Promise<Said> => talk(open(), bytes, until);
 
+    const answer: Answer = ({ url, body, headers }, res) => {
+      const status = Number(/status=(\d+)/.exec(url)?.[1] ?? 200);
+      if (url.includes('stream')) {
+        res.writeHead(200, { 'content-type': 'text/event-stream' });
+        res.write('data: 1\n\n');
+        res.end('data: 2\n\n');
+      } else if (status !== 200) res.writeHead(status, status === 304 ? { etag: '"a"' } : {}).end();
+      else if (url.includes('slow')) setTimeout(() => json(res, { slow: true }), url.includes('slower') ? 900 : 100);
+      else json(res, { got: body.toString('latin1'), headers });
+    };
+
     beforeAll(async () => {
-      model = await startModel(({ url, body, headers }, res) => {
-        const status = Number(/status=(\d+)/.exec(url)?.[1] ?? 200);
-        if (url.includes('stream')) {
-          res.writeHead(200, { 'content-type': 'text/event-stream' });
-          res.write('data: 1\n\n');
-          res.end('data: 2\n\n');
-        } else if (status !== 200) res.writeHead(status, status === 304 ? { etag: '"a"' } : {}).end();
-        else if (url.includes('slow')) setTimeout(() => json(res, { slow: true }), url.includes('slower') ? 900 : 100);
-        else json(res, { got: body.toString('latin1'), headers });
-      });
+      model = await startModel(answer);
       rig = await openRig([routed()], { maxRequestBytes }, { ...options, kind });
     });
     afterAll(() => {
       for (const socket of sockets) socket.destroy();
     });
 
-    describe('it refuses', () => {
+    // None of them reaches the model, so they may be sent side by side.
+    describe.concurrent('it refuses', () => {
       it.each(refused)('%s with %i', async (_name, status, bytes) => {
         const before = [model.asked.length, (await rig.records()).length];
         const said = await say(bytes);
@@ -192,21 +216,17 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
         const later = (await rig.records()).slice(before[1]);
         expect(later.filter((record) => record.kind === 'prediction' && record.status === 200)).toEqual([]);
       });
-
-      it('nothing of what stands before a request that it refuses: both are answered, in order', async () => {
-        const said = await say(`${post('one')}${post('two')}GET / HTTP/1.1\r\nHost : x\r\n\r\n${post('three')}`);
-        expect(statusesOf(said)).toEqual([200, 200, 400]);
-        expect(said.text).toMatch(/"got":"one"[\s\S]*"got":"two"/);
-        expect(said.text).not.toContain('three');
-      });
     });
 
-    describe('it waits no longer than it should', () => {
+    describe.concurrent('it waits no longer than it should', () => {
       let quick: Rig;
+      let quickModel: ModelServer;
       const open = (): Socket => dial(quick.port);
       const say = (bytes: string): Promise<Said> => talk(open(), bytes);
       beforeAll(async () => {
-        quick = await openRig([routed()], { maxRequestBytes }, { ...hasty, ...options, kind });
+        // Its own: these tests and those of refusals, which count what reaches theirs, go on side by side.
+        quickModel = await startModel(answer);
+        quick = await openRig([routed(quickModel)], { maxRequestBytes }, { ...hasty, ...options, kind });
       });
 
       it('for a head that does not come', async () => {
@@ -232,10 +252,9 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
       });
 
       it('for a body that does not come', async () => {
-        const asked = model.asked.length;
-        const said = await say(`${head}Content-Length: 4\r\n\r\nab`);
+        const said = await say('POST /predict/half HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab');
         expect([said.isClosed, ...statusesOf(said)]).toEqual([true, 408]);
-        expect(model.asked).toHaveLength(asked);
+        expect(quickModel.asked.some(({ url }) => url.endsWith('/half'))).toBe(false);
       });
 
       it('for a body that comes byte by byte', async () => {
@@ -249,6 +268,28 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
       it('but longer for a model that takes its time', async () => {
         const said = await say(`POST /predict/slower HTTP/1.1\r\nHost: x\r\n${close}Content-Length: 0\r\n\r\n`);
         expect(statusesOf(said)).toEqual([200]);
+      });
+    });
+
+    describe('it refuses in its turn', () => {
+      it('nothing of what stands before the request: both are answered, in order', async () => {
+        const said = await say(`${post('one')}${post('two')}GET / HTTP/1.1\r\nHost : x\r\n\r\n${post('three')}`);
+        expect(statusesOf(said)).toEqual([200, 200, 400]);
+        expect(said.text).toMatch(/"got":"one"[\s\S]*"got":"two"/);
+        expect(said.text).not.toContain('three');
+      });
+
+      it('a tunnel in its turn, behind the request before it', async () => {
+        const slow = 'POST /predict/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
+        const said = await say(`${slow}CONNECT x:80 HTTP/1.1\r\nHost: x:80\r\n\r\n`);
+        expect([said.isClosed, ...statusesOf(said)]).toEqual([true, 200, 400]);
+      });
+
+      it('never a second time, where a request had its answer before its body turned out to be broken', async () => {
+        const socket = open();
+        const early = 'POST /nobody HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
+        expect(statusesOf(await talk(socket, early, /\}$/))).toEqual([404]);
+        expect(await talk(socket, 'no chunk\r\n')).toEqual({ text: '', isClosed: true });
       });
     });
 
@@ -319,6 +360,14 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
       it('200 alone when the body came without waiting', async () => {
         const said = await say(post('hi', `${close}Expect: 100-continue\r\n`));
         expect(statusesOf(said).at(-1)).toBe(200);
+      });
+
+      it('nothing that comes behind a caller that waited in vain to be asked for its body', async () => {
+        const asked = model.asked.length;
+        const said = await say(`${head}Expect: 100-continue\r\nContent-Length: 0\r\n\r\n${post('two')}`);
+        expect([said.isClosed, ...statusesOf(said)]).toEqual([true, 200]);
+        await rig.records();
+        expect(model.asked).toHaveLength(asked + 1);
       });
 
       it.each(['websocket', 'h2c'])('a request to switch to %s in HTTP/1.1, and the one after it', async (protocol) => {
@@ -407,6 +456,17 @@ export function testFront(name: string, { kind, options, connect }: FrontUnderTe
 
       it('is on record when it closes its half of it, as for every proxy that must not compute for nobody', () =>
         aborted((socket) => socket.end()));
+
+      it('leaves nothing behind when it goes with several requests waiting', async () => {
+        const asked = model.asked.length;
+        const socket = open();
+        const slow = 'POST /predict/slow HTTP/1.1\r\nHost: x\r\nx-user-id: u\r\nContent-Length: 0\r\n\r\n';
+        socket.write(slow.repeat(3));
+        while (model.asked.length === asked) await new Promise((resolve) => setTimeout(resolve, 2));
+        socket.destroy();
+        while (rig.gateway.status().inFlight > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+        expect((await rig.predictions()).length).toBeGreaterThan(0);
+      });
 
       it('leaves nothing behind when it goes within its body', async () => {
         const asked = model.asked.length;

@@ -314,6 +314,12 @@ export class FastConnection implements ExchangeLine, ParsedConnection {
       this.#socket.destroy();
       return;
     }
+    if (this.#current === null && this.#incoming !== null) {
+      // Answered before it had come; a second answer would be taken for that to the next request.
+      this.#incoming = null;
+      this.#linger();
+      return;
+    }
     this.#socket.write(
       `HTTP/1.1 ${reasons[status] ?? status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`,
       'latin1',

@@ -65,7 +65,8 @@ export class FastExchange implements CallerRequest, CallerReply {
   constructor(line: ExchangeLine, head: ExchangeHead) {
     this.#line = line;
     this.#head = head;
-    this.#keepsAlive = head.keepsAlive;
+    // Who waited to be asked for a body, and was not, may send it all the same, or the next request in its place.
+    this.#keepsAlive = head.keepsAlive && !head.expectsContinue;
   }
 
   get method(): string {
@@ -147,8 +148,10 @@ export class FastExchange implements CallerRequest, CallerReply {
     this.#limit = this.#bytes === 0 || limit.take(this.#bytes) ? limit.maxBytes : -1;
     this.#done = done;
     if (this.#bytes > this.#limit) this.#isDropping = true;
-    else if (expectsContinue && !this.#isReceived && this.#bytes === 0)
-      this.#line.send('HTTP/1.1 100 Continue\r\n\r\n', null);
+    else if (expectsContinue) {
+      this.#keepsAlive = this.#head.keepsAlive;
+      if (!this.#isReceived && this.#bytes === 0) this.#line.send('HTTP/1.1 100 Continue\r\n\r\n', null);
+    }
     this.offerBody();
   }
 

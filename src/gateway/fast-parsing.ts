@@ -103,7 +103,7 @@ function readFields(head: HeadToRead): number | null {
         break;
       case 6:
         if (name.toLowerCase() !== 'expect' || isHttp10) break;
-        if (headers[at + 1]!.toLowerCase() !== '100-continue') refusal ??= 417;
+        if (head.expectsContinue || headers[at + 1]!.toLowerCase() !== '100-continue') refusal ??= 417;
         head.expectsContinue = true;
         break;
       case 14:

@@ -101,7 +101,7 @@ describe('a candidate that fails is replaced by the control:', () => {
     ],
   ];
   it.each(cases)('%s', async (_name, start, error, status) => {
-    const { rig, sound } = await beside(await start(), { timeoutMs: error === 'timeout' ? 120 : 5000 });
+    const { rig, sound } = await beside(await start(), { timeoutMs: error === 'timeout' ? 400 : 15_000 });
     const reply = await call(`${rig.url}/predict`, { body: { x: 1 }, headers: user });
     expect(reply.status).toBe(200);
     expect(JSON.parse(reply.body.toString())).toEqual({ from: 'control', echo: '{"x":1}' });

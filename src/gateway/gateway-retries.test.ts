@@ -173,7 +173,7 @@ describe('hedging:', () => {
   });
 
   it('two tries that fail leave the caller to the control', async () => {
-    const { rig } = await beside(() => {}, { hedgeAfterMs: 30 }, 100);
+    const { rig } = await beside(() => {}, { hedgeAfterMs: 150 }, 300);
     expect((await ask(rig)).headers['x-assay-variant']).toBe('control');
     expect((await rig.predictions())[0]!.attempts.map(({ variant: name, error }) => `${name} ${error}`)).toEqual([
       'candidate timeout',

@@ -41,9 +41,11 @@ function closeServer(server: Server | NetServer, sockets: Set<Socket>): Promise<
 async function listening(server: Server | NetServer, port = 0): Promise<{ port: number; close: () => Promise<void> }> {
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
+    socket.on('error', () => {});
+    // One that came while the server was being closed would keep it open.
+    if (!server.listening) socket.destroy();
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
-    socket.on('error', () => {});
   });
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   return { port: (server.address() as AddressInfo).port, close: () => closeServer(server, sockets) };
@@ -202,7 +204,8 @@ export async function openRig(
   const onFault = (message: string): void => void faults.push(`credentials-missing: ${message}`);
   const secrets = createCredentials({ environment: process.env, onFault, rereadMs: 20 });
   const pools = createUndiciUpstream({ onFault });
-  const isFast = (frontOptions.kind ?? process.env.ASSAY_TEST_FRONT) === 'fast';
+  // As in production: the fast one, unless something else is asked for.
+  const isFast = (frontOptions.kind ?? process.env.ASSAY_TEST_FRONT) !== 'node';
   const upstream = withCredentials(isFast ? createRawUpstream({ otherwise: pools }) : pools, secrets);
   const gateway = createGateway({
     routing,

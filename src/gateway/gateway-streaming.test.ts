@@ -1,5 +1,5 @@
 // Long replies, callers that leave, records before replies, and changes of the route under load.
-import { request } from 'node:http';
+import { request, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -200,6 +200,35 @@ describe('long bodies', () => {
     expect((await rig.ends())[0]!.attempt.error).toBe(null);
   });
 
+  it('a reply without end is cut when its time is over, on record as timed out, and nothing of it is held', async () => {
+    let isClosed = false;
+    const chunk = Buffer.alloc(64 * 1024, '[1,');
+    const model = await startModel((_asked, res) => {
+      res.writeHead(200, { 'content-type': 'application/json' });
+      const pump = (): void => {
+        while (!isClosed && res.write(chunk));
+      };
+      res.on('drain', pump).on('close', () => (isClosed = true));
+      pump();
+    });
+    const rig = await openRig([experiment([variant('a', model.url), variant('b', model.url, { timeoutMs: 1200 })])]);
+    let received = 0;
+    await new Promise<void>((resolve, reject) => {
+      const req = request(`${rig.url}/predict`, { method: 'POST', headers: user, agent: false }, (res) => {
+        res.on('data', (part: Buffer) => (received += part.length));
+        res.on('end', () => reject(new Error('the reply came to an end')));
+        res.on('error', () => resolve());
+      });
+      req.on('error', reject);
+      req.end('{}');
+    });
+    while (!isClosed) await sleep(5);
+    expect(received).toBeGreaterThan(1_000_000);
+    expect(await rig.predictions()).toMatchObject([{ streaming: true, served: 'b', status: 200 }]);
+    expect(await rig.ends()).toMatchObject([{ prediction: null, attempt: { variant: 'b', error: 'timeout' } }]);
+    expect(rig.gateway.status()).toMatchObject({ inFlight: 0, heldBytes: 0 });
+  });
+
   it('a stream that breaks midway breaks for the caller too, and the end record says why', async () => {
     const model = await startRawModel((socket) => {
       socket.write(
@@ -370,6 +399,26 @@ describe('a change of the route', () => {
 });
 
 describe('draining', () => {
+  it('lets a stream come to its end, and its record with it', async () => {
+    let res: ServerResponse | undefined;
+    const model = await startModel((_asked, answer) => {
+      answer.writeHead(200, { 'content-type': 'text/event-stream' });
+      answer.write('data: 1\n\n');
+      res = answer;
+    });
+    const rig = await openRig([experiment([variant('a', model.url), variant('b', model.url)])]);
+    const reply = call(`${rig.url}/predict`, { headers: user });
+    while (res === undefined || rig.gateway.status().inFlight === 0) await sleep(2);
+    const drained = rig.gateway.drain();
+    res.write('data: 2\n\n');
+    await sleep(20);
+    expect(rig.gateway.status()).toMatchObject({ inFlight: 1, draining: true });
+    res.end('data: [DONE]\n\n');
+    expect((await reply).body.toString()).toBe('data: 1\n\ndata: 2\n\ndata: [DONE]\n\n');
+    await drained;
+    expect(await rig.ends()).toMatchObject([{ attempt: { variant: 'b', status: 200, error: null } }]);
+  });
+
   it('waits for requests in flight, asks callers to close, and hands over every record', async () => {
     const model = await startModel((_asked, res) => void setTimeout(() => json(res, {}), 80));
     const log = createMemoryEvidenceLog({ now: Date.now });

@@ -31,7 +31,7 @@ async function until(isSo: () => boolean): Promise<void> {
 /** An experiment whose every prediction is copied to a shadow at `url`; the counter sums by name and reason. */
 async function shadowed(
   url: string,
-  more: Partial<RoutedExperiment> = {},
+  { shadowMs = 10_000, ...more }: Partial<RoutedExperiment> & { readonly shadowMs?: number } = {},
   options: Parameters<typeof openRig>[1] = {},
 ) {
   const model = await startModel((_asked, res) => json(res, { score: 0.5 }));
@@ -41,7 +41,7 @@ async function shadowed(
       experiment(
         [
           variant('control', model.url),
-          variant('shadow', url, { weight: 0, timeoutMs: 300 }),
+          variant('shadow', url, { weight: 0, timeoutMs: shadowMs }),
           variant('candidate', model.url),
         ],
         { mirror: { variant: 'shadow', share: 1 }, capture: [score], ...more },
@@ -176,7 +176,7 @@ describe('a shadow in trouble', () => {
       200,
     ],
   ] as const)('%s changes nothing for callers and is on record', async (_name, start, error, status) => {
-    const { rig, counts } = await shadowed(await start());
+    const { rig, counts } = await shadowed(await start(), error === 'timeout' ? { shadowMs: 300 } : {});
     const replies = await Promise.all(Array.from({ length: 5 }, () => ask(rig)));
     expect(replies.map((reply) => [reply.status, reply.headers['x-assay-variant']])).toEqual(
       Array(5).fill([200, 'candidate']),
@@ -220,6 +220,43 @@ describe('a shadow in trouble', () => {
     expect(records).toHaveLength(counts('mirror_sent'));
     expect(records.filter(({ attempt }) => attempt.error !== null)).toHaveLength(counts('mirror_failed'));
     expect(new Set(records.map(({ predictionId }) => predictionId)).size).toBe(288);
+  });
+
+  it('that breaks most of its connections, at any point, fails no caller, and the sums agree', async () => {
+    let turn = 0;
+    const shadow = await startModel((_asked, res) => {
+      turn += 1;
+      if (turn % 4 === 0) json(res, { score: 1 });
+      else if (turn % 4 === 1) res.socket?.resetAndDestroy();
+      else if (turn % 4 === 2) res.socket?.write('HTTP/1.1 200 OK\r\ncont', () => res.socket?.resetAndDestroy());
+      else {
+        res.writeHead(200, { 'content-type': 'application/json', 'content-length': 100 });
+        res.write('{"score":1', () => res.socket?.resetAndDestroy());
+      }
+    });
+    const { rig, counts } = await shadowed(shadow.url, {
+      variants: [
+        variant('control', shadow.url),
+        variant('shadow', shadow.url, { weight: 0, timeoutMs: 30_000 }),
+        variant('candidate', (await startModel((_asked, res) => json(res, {}))).url),
+      ],
+    });
+    const worker = async (): Promise<number[]> => {
+      const seen: number[] = [];
+      for (let count = 0; count < 25; count += 1) seen.push((await ask(rig)).status);
+      return seen;
+    };
+    expect((await Promise.all(Array.from({ length: 8 }, worker))).flat()).toEqual(Array(200).fill(200));
+    const records = await mirrors(rig);
+    expect(counts('mirror_sampled')).toBe(200);
+    expect(counts('mirror_sampled')).toBe(counts('mirror_sent') + counts('mirror_dropped'));
+    expect(counts('mirror_sent')).toBe(counts('mirror_ok') + counts('mirror_failed'));
+    expect(records).toHaveLength(counts('mirror_sent'));
+    const failed = records.filter(({ attempt }) => attempt.error !== null);
+    expect(failed).toHaveLength(counts('mirror_failed'));
+    expect(failed.length).toBeGreaterThan(counts('mirror_ok'));
+    expect(new Set(failed.map(({ attempt }) => attempt.error))).toEqual(new Set(['reset']));
+    expect((await rig.predictions()).every(({ attempts }) => attempts.length === 1)).toBe(true);
   });
 });
 

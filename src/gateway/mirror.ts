@@ -1,6 +1,6 @@
 // What would the shadow have answered? Sends copies of predictions to it beside the traffic, bounded in every direction, and writes its answers down.
 import type { MirrorRecord, Observer } from '../evidence/index.ts';
-import type { Variant } from '../experiment/index.ts';
+import { experimentLabel, type Variant } from '../experiment/index.ts';
 import { findBatch, maxBatchRows } from './batch-rows.ts';
 import type { CapturedReply } from './capture.ts';
 import { createJsonBody } from './json-body.ts';
@@ -88,7 +88,8 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
     const key = `${routed.namespace}/${routed.name}`;
     let lane = lanes.get(key);
     if (lane === undefined) {
-      lane = { labels: { experiment: routed.name }, queue: [], underWay: [], heldBytes: 0, isWoken: false };
+      const labels = { experiment: experimentLabel(routed.namespace, routed.name) };
+      lane = { labels, queue: [], underWay: [], heldBytes: 0, isWoken: false };
       lanes.set(key, lane);
     }
     return lane;
@@ -268,7 +269,11 @@ function mirrorRecords(
   const isCapturable = attempt.attempt!.error === null && status !== null && status < 400;
   const reply = isCapturable && body !== null ? { headers, body: createJsonBody(headers, body) } : null;
   const missing = (capture: string): void =>
-    observer.count('capture_missing', { experiment: routed.name, capture, mirror: 'yes' });
+    observer.count('capture_missing', {
+      experiment: experimentLabel(routed.namespace, routed.name),
+      capture,
+      mirror: 'yes',
+    });
   const recordOf = (row: number, { prediction, captured }: CapturedReply): MirrorRecord => ({
     kind: 'mirror',
     timeMs: Math.floor(attempt.startedMs),

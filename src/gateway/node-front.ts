@@ -42,8 +42,11 @@ export function createNodeFront(handle: CallerHandler, options: FrontOptions = {
       );
       return;
     }
+    const socket: CallerSocket = req.socket;
     // What follows a refused request on its connection is nobody's request.
-    if ((req.socket as CallerSocket)[refusedOf] === true) return;
+    if (socket[endsOf] === true) return;
+    // Node closes after the reply to a caller that waited to be asked for its body and was not; `readBody` asks.
+    if (expectsContinue) socket[endsOf] = true;
     if (isStopped) res.shouldKeepAlive = false;
     countReply(req, res);
     handle(new NodeRequest(req, expectsContinue ? res : null, req.rawHeaders), res);
@@ -55,8 +58,8 @@ export function createNodeFront(handle: CallerHandler, options: FrontOptions = {
   server.on('clientError', onClientError);
   // A tunnel is none of our business; without a listener Node would close without a word.
   server.on('connect', (req: IncomingMessage, socket: Socket) => {
-    if (req.httpVersionMajor === 1)
-      socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
+    if (!isHttp2(req))
+      refuseInTurn(socket, req.httpVersionMajor === 1 ? '400 Bad Request' : '505 HTTP Version Not Supported');
   });
 
   let closed: Promise<void> = Promise.resolve();
@@ -136,36 +139,50 @@ const ignore = (): void => {};
 
 /** What is open on a connection: replies under way, and the refusal that has to wait for them. */
 interface Pending {
-  replies: number;
+  readonly replies: Set<ServerResponse>;
   /** The request that came last; it may still be on its way. */
   last: { readonly req: IncomingMessage; readonly res: ServerResponse };
   refusal: string | null;
 }
 
 const pendingOf = Symbol('pending');
-const refusedOf = Symbol('refused');
-type CallerSocket = Socket & { [pendingOf]?: Pending; [refusedOf]?: true };
+/** True when nothing that comes after the last request is answered. */
+const endsOf = Symbol('ends');
+type CallerSocket = Socket & { [pendingOf]?: Pending; [endsOf]?: boolean };
 
 /** Refuses a request that Node takes for sound, and all that follows on its connection. */
 function refuse(req: IncomingMessage, res: ServerResponse, status: number): void {
   const socket: CallerSocket = req.socket;
   if (isHttp2(req)) res.writeHead(status).end();
-  else if (socket[refusedOf] === undefined) {
-    socket[refusedOf] = true;
+  else if (socket[endsOf] === undefined) {
+    socket[endsOf] = true;
     res.writeHead(status, { connection: 'close', 'content-length': '0' }).end();
   }
 }
 
 function countReply(req: IncomingMessage, res: ServerResponse): void {
   const socket: CallerSocket = req.socket;
-  const pending = socket[pendingOf] ?? { replies: 0, last: { req, res }, refusal: null };
-  socket[pendingOf] = pending;
-  pending.replies += 1;
+  const pending = socket[pendingOf] ?? startCounting(socket, { req, res });
+  pending.replies.add(res);
   pending.last = { req, res };
   res.on('close', () => {
-    pending.replies -= 1;
+    pending.replies.delete(res);
     if (pending.refusal !== null) refuseInTurn(socket, pending.refusal);
   });
+}
+
+function startCounting(socket: CallerSocket, last: Pending['last']): Pending {
+  const pending: Pending = { replies: new Set(), last, refusal: null };
+  socket[pendingOf] = pending;
+  socket.on('close', () => {
+    for (const res of pending.replies) {
+      // Node tells those that had their turn; the ones behind them would never learn that nobody is there any more.
+      if (res.socket !== null || res.writableFinished) continue;
+      res.destroy();
+      res.emit('close');
+    }
+  });
+  return pending;
 }
 
 const refusals: Readonly<Record<string, string>> = {
@@ -177,24 +194,26 @@ const refusals: Readonly<Record<string, string>> = {
 /** Left to itself Node says 400 at once, which a caller takes for the answer to the request before. */
 function onClientError(fault: Error & { code?: string }, socket: CallerSocket): void {
   // What follows a request that closes the connection is nobody's request.
-  if (fault.code === 'HPE_CLOSED_CONNECTION' && (socket[pendingOf]?.replies ?? 0) > 0) return;
+  if (fault.code === 'HPE_CLOSED_CONNECTION' && (socket[pendingOf]?.replies.size ?? 0) > 0) return;
   if (fault.code === 'ECONNRESET') socket.destroy();
   // More bytes bring the same fault again, while the refusal is still being written.
-  if (!socket.writable || socket[refusedOf] === true) return;
+  if (!socket.writable || socket[endsOf] === true) return;
   refuseInTurn(socket, refusals[fault.code ?? ''] ?? '400 Bad Request');
 }
 
-/** Refuses when all that came whole before is answered. The broken request itself has no other answer. */
+/** Refuses when all that came whole before is answered. The broken request itself has one answer: this, or the one it got early. */
 function refuseInTurn(socket: CallerSocket, refusal: string): void {
   const pending = socket[pendingOf];
-  const broken = pending !== undefined && pending.replies > 0 && !pending.last.req.complete ? pending.last : null;
-  if (pending !== undefined && pending.replies > (broken === null ? 0 : 1)) {
+  const broken = pending === undefined || pending.last.req.complete ? null : pending.last.res;
+  const before = (pending?.replies.size ?? 0) - (broken !== null && pending?.replies.has(broken) ? 1 : 0);
+  if (pending !== undefined && before > 0) {
     pending.refusal ??= refusal;
     return;
   }
-  if (broken?.res.headersSent === true) socket.destroy();
+  const isAnswered = broken?.writableEnded === true;
+  if (!isAnswered && broken?.headersSent === true) socket.destroy();
   if (!socket.writable) return;
-  socket.end(`HTTP/1.1 ${refusal}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+  socket.end(isAnswered ? '' : `HTTP/1.1 ${refusal}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
   // Closed with bytes unread, the system would take the refusal back.
   socket.resume();
   const timer = setTimeout(() => socket.destroy(), lingerMs);
@@ -207,10 +226,7 @@ function refusalOf(req: IncomingMessage): number | null {
   if (req.httpVersionMajor !== 1) return 505;
   const coding = req.headers['transfer-encoding'];
   if (req.headers.host === undefined && req.httpVersionMinor > 0) return 400;
-  const isHttp10 = req.httpVersionMinor === 0;
-  const status = coding === undefined ? null : refuseCoding(coding, isHttp10);
-  // Without `chunked` at its end llhttp itself refuses, a moment later.
-  return status === 400 && !isHttp10 ? null : status;
+  return coding === undefined ? null : refuseCoding(coding, req.httpVersionMinor === 0);
 }
 
 class NodeRequest implements CallerRequest {
@@ -238,7 +254,10 @@ class NodeRequest implements CallerRequest {
   }
 
   readBody(limit: BodyLimit, done: (body: RequestBody) => void): void {
-    if (this.#continue !== null && isBodyWanted(this.#req, limit)) this.#continue.writeContinue();
+    if (this.#continue !== null && isBodyWanted(this.#req, limit)) {
+      (this.#req.socket as CallerSocket)[endsOf] = false;
+      this.#continue.writeContinue();
+    }
     readRequestBody(this.#req, limit, done);
   }
 

@@ -1,6 +1,6 @@
 // How does one exchange stand in the log? Builds record v1 from what the gateway saw, off the hot path.
 import type { Attempt, Json, NewRecord, Observer, PredictionEndRecord, PredictionRecord } from '../evidence/index.ts';
-import type { Variant } from '../experiment/index.ts';
+import { experimentLabel, type Variant } from '../experiment/index.ts';
 import type { Admission } from './admission.ts';
 import { type Batch, findBatch, maxBatchRows } from './batch-rows.ts';
 import type { CapturedReply, CaptureSource } from './capture.ts';
@@ -63,7 +63,7 @@ const nothing: CapturedReply = { prediction: null, captured: {} };
 export function predictionRecords(exchanged: Exchanged, observer: Observer): readonly PredictionRecord[] {
   const { admission, request, reply } = exchanged;
   const { routed, side } = admission.experiment;
-  const missing = missingCounter(routed.name, observer);
+  const missing = missingCounter(experimentLabel(routed.namespace, routed.name), observer);
   const batch = batchOf(exchanged, observer);
   if (batch.kind === 'rows' && side !== null && reply !== null) {
     const contexts = side.captures.contexts(request, batch, missing);
@@ -147,7 +147,7 @@ function batchOf({ admission, request, reply }: Exchanged, observer: Observer): 
   const batch = findBatch(admission.assigned.upstream.protocol, request.body, reply.body);
   if (batch === null) return { kind: 'none' };
   if (batch.rows <= maxBatchRows) return { kind: 'rows', ...batch };
-  observer.count('batch_too_large', { experiment: routed.name });
+  observer.count('batch_too_large', { experiment: experimentLabel(routed.namespace, routed.name) });
   return { kind: 'too-large', rows: batch.rows };
 }
 

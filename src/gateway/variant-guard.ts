@@ -1,6 +1,6 @@
 // May this variant be asked now? Counts what is under way at each variant and takes failing ones out.
 import type { Observer } from '../evidence/index.ts';
-import { defaultResilience, type RoutedExperiment, type Variant } from '../experiment/index.ts';
+import { defaultResilience, experimentLabel, type RoutedExperiment, type Variant } from '../experiment/index.ts';
 import { type AttemptVerdict, createEjection, type Ejection } from './ejection.ts';
 
 /** How an attempt got in. A `probe` decides whether an ejected variant comes back. */
@@ -96,7 +96,7 @@ class Guard implements VariantGuard {
   constructor(options: VariantGuardsOptions, experiment: RoutedExperiment, variant: Variant) {
     this.#options = options;
     this.#name = { namespace: experiment.namespace, experiment: experiment.name, variant: variant.name };
-    this.#labels = { experiment: experiment.name, variant: variant.name };
+    this.#labels = { experiment: experimentLabel(experiment.namespace, experiment.name), variant: variant.name };
     const { ejection } = experiment.resilience ?? defaultResilience;
     this.#ejection = ejection === null || variant.name === experiment.control ? null : createEjection(ejection);
   }
