@@ -1,9 +1,10 @@
 // What does evidence cost beside the bare disk and hand-written SQL, and is it still the same evidence?
 // `npm run bench:evidence [-- --quick | --full] [-- --json] [-- --check]`. docs/performance.md says how to read it.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { beginBench } from './bench-rows.ts';
 import { acksBesideReport } from './evidence/acks-beside-report.ts';
 import { compareReports } from './evidence/compare-reports.ts';
 import { benchRecord, ingestTurn } from './evidence/ingest.ts';
@@ -21,6 +22,8 @@ const { values: flags } = parseArgs({
     rows: { type: 'string' },
     /** Only asks how much memory a report takes under this limit of DuckDB, such as 400MB. */
     memory: { type: 'string' },
+    /** Exposures of the report within 4 GB that is part of --full. */
+    most: { type: 'string', default: '100000000' },
     /** Also asks PostgreSQL and, by `--python`, tea-tasting, where they are. */
     peers: { type: 'boolean', default: false },
     python: { type: 'string' },
@@ -28,34 +31,11 @@ const { values: flags } = parseArgs({
     directory: { type: 'string', default: tmpdir() },
   },
 });
-const startedMs = performance.now();
-
-/** One line of the answer: a ratio (more is better) against its target. */
-interface Row {
-  readonly name: string;
-  readonly value: number;
-  readonly target: number;
-  readonly ok: boolean;
-  readonly note?: string;
-}
-const rows: Row[] = [];
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-const addRow = (name: string, value: number, target: number, note: string): void => {
-  const rounded = Number.isFinite(value) ? Number(value.toPrecision(4)) : 0;
-  rows.push({ name, value: rounded, target, ok: rounded >= target, note });
-};
-
-const directory = mkdtempSync(join(flags.directory, 'assay-evidence-'));
-const limit = setTimeout(
-  () => {
-    say('the bench took too long and is cut off');
-    rmSync(directory, { recursive: true, force: true });
-    process.exit(1);
-  },
-  (flags.quick ? 3 : flags.full ? 90 : 15) * 60_000,
-).unref();
-process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
+const { directory, say, addRow, end } = beginBench({
+  name: 'evidence',
+  below: flags.directory,
+  mostMinutes: flags.quick ? 3 : flags.full ? 90 : 15,
+});
 
 if (flags.memory !== undefined) {
   const size = Number(flags.rows ?? 10_000_000);
@@ -137,16 +117,38 @@ if (!flags.quick) {
   addRow('ack_p99_beside_report', alone / besideReport, 0.2, note);
 }
 
+if (flags.full) await askHundredMillion();
+
 if (flags.peers) await askPeers(directory, { predictions: Math.min(predictions, 200_000), python: flags.python, say });
 
-clearTimeout(limit);
-for (const row of rows)
+end(flags);
+
+/** A hundredth first, which says how long the whole will take. */
+async function askHundredMillion(): Promise<void> {
+  const whole = Number(flags.most);
+  const memoryLimit = '3GB';
+  const place = (size: number): string => join(directory, `most-${size}`);
+  const make = async (size: number): Promise<number> => {
+    const begunMs = performance.now();
+    await makeEvidenceFor(place(size), size);
+    return (performance.now() - begunMs) / 1_000;
+  };
+  const pilot = Math.ceil(whole / 100);
+  const madeSeconds = await make(pilot);
+  const small = await reportMemory(place(pilot), { memoryLimit, kept: false });
+  const minutes = ((madeSeconds + small.seconds) * whole) / pilot / 60;
   say(
-    `${row.ok ? 'ok  ' : 'MISS'} ${row.name.padEnd(28)} ${String(row.value).padStart(9)}  target ${row.target}  ${row.note ?? ''}`,
+    `${whole} exposures and ${whole / 2} outcomes: about ${minutes.toFixed(0)} minutes and ${((whole * 30) / 1e9).toFixed(1)} GB of disk, ` +
+      'as much again where the report spills',
   );
-if (flags.json) console.log(JSON.stringify({ results: rows }));
-say(`${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
-if (flags.check && rows.some(({ ok }) => !ok)) process.exitCode = 1;
+  rmSync(place(pilot), { recursive: true });
+  await make(whole);
+  const { seconds, peakBytes, predictions: found } = await reportMemory(place(whole), { memoryLimit, kept: false });
+  const note =
+    `${found} exposures and ${whole / 2} outcomes in ${seconds.toFixed(0)} s, ${(peakBytes / 2 ** 30).toFixed(2)} GB of memory at most, ` +
+    `Node and the engine under its limit of ${memoryLimit} included`;
+  addRow('report_within_4_gb', found === whole ? (4 * 2 ** 30) / peakBytes : 0, 1, note);
+}
 
 function median(values: readonly number[]): number {
   return quantile(values, 0.5);

@@ -1,11 +1,11 @@
 // What does the gateway cost beside its peers? Subjects take turns under the same load, and CPU time per request is compared:
 // `npm run bench:gateway [-- --quick | --full] [-- --json] [-- --check]`. docs/performance.md says how to read it.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { timeAssignments } from './assignment-peers.ts';
+import { beginBench } from './bench-rows.ts';
 import { countRows } from './gateway/count-rows.ts';
 import { createWrk, type Loaded, openLoop, ownLoad, type Traffic } from './gateway/load.ts';
 import { measureMemory } from './gateway/memory.ts';
@@ -36,55 +36,16 @@ const { values: flags } = parseArgs({
 });
 const rounds = Number(flags.rounds ?? (flags.quick ? 4 : flags.full ? 7 : 5));
 const connections = Number(flags.connections);
-const startedMs = performance.now();
-
-/** One line of the answer: a ratio (more is better) against its target. */
-interface Row {
-  readonly name: string;
-  readonly value: number;
-  readonly target: number;
-  readonly ok: boolean;
-  /** Why there is no value, or what stands behind it. */
-  readonly note?: string;
-}
-
 type Cpu = ReturnType<typeof cpuMicros>;
 
-const rows: Row[] = [];
 /** Aims of a quiet machine with --full, else the gates that hold on a busy one. */
 const target = (gate: number, aim: number): number => (flags.full ? aim : gate);
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
-
-function addRow(name: string, value: number | string, aim: number, note?: string): void {
-  const measured = typeof value === 'number' && Number.isFinite(value);
-  const rounded = measured ? Number(value.toPrecision(4)) : 0;
-  const reason = typeof value === 'string' ? value : note;
-  rows.push({
-    name,
-    value: rounded,
-    target: aim,
-    ok: measured && rounded >= aim,
-    ...(reason === undefined ? {} : { note: reason }),
-  });
-}
-
-const directory = mkdtempSync(join(tmpdir(), 'assay-bench-'));
-const limit = setTimeout(
-  () => {
-    say('the bench took too long and is cut off');
-    killAll();
-    rmSync(directory, { recursive: true, force: true });
-    process.exit(1);
-  },
-  (flags.quick ? 3 : flags.full ? 60 : 10) * 60_000,
-).unref();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    killAll();
-    rmSync(directory, { recursive: true, force: true });
-    process.exit(130);
-  });
-}
+const { directory, say, addRow, end } = beginBench({
+  name: 'bench',
+  below: tmpdir(),
+  mostMinutes: flags.quick ? 3 : flags.full ? 60 : 10,
+  onStop: killAll,
+});
 
 /** Proxies on the first core, load and model servers on the last one; everything anywhere on a machine with a single core. */
 const proxyCore = 0;
@@ -188,7 +149,7 @@ try {
     `load: ${typeof wrkTool === 'string' ? `our own generator (wrk: ${wrkTool})` : `wrk ${wrkTool.version}, 1 thread`}, ${connections} connections, ${rounds} rounds of 1 s in turns`,
   );
   say(
-    'durability: assay after-reply (group commit of 2 ms, then fdatasync); peers buffer their log and never flush it to the disk; haproxy logs into memory',
+    'durability: assay after-reply (group commit of 4 ms, then fdatasync); peers buffer their log and never flush it to the disk; haproxy logs into memory',
   );
 
   const upstreams = await startUpstreams(nginxTool, { directory, ...(loadCore === null ? {} : { core: loadCore }) });
@@ -302,19 +263,10 @@ try {
   addRow('assign_vs_growthbook', vsGrowthbook, 4);
   if (!flags.quick) addRow('assign_vs_unleash', vsUnleash, 8);
 } finally {
-  clearTimeout(limit);
   await stopAll();
-  rmSync(directory, { recursive: true, force: true });
 }
 
-if (flags.json) console.log(JSON.stringify({ results: rows }));
-else
-  for (const row of rows)
-    console.log(
-      `${row.ok ? 'ok  ' : 'LOW '} ${row.name.padEnd(32)} ${String(row.value).padStart(8)}  target ${row.target}${row.note === undefined ? '' : `  (${row.note})`}`,
-    );
-say(`${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
-if (flags.check && rows.some(({ ok }) => !ok)) process.exitCode = 1;
+end(flags);
 
 /** Rows = requests: each server says how many it took, ends, and its log must hold exactly as many. */
 async function checkRows(servers: readonly AssaySubject[]): Promise<void> {

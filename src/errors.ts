@@ -42,6 +42,7 @@ export type ErrorCode =
   | 'kubernetes-refused'
   | 'kubernetes-unreachable'
   | 'git-refused'
+  | 'git-unreachable'
   | 'overloaded'
   | 'port-in-use'
   | 'listen-refused'
@@ -168,6 +169,12 @@ export const errorCatalogue: Readonly<Record<ErrorCode, ErrorKind>> = {
     false,
     'A change could not be committed to the git repository or pushed.',
     "Read git's own words in the message; address, branch, path and credentials are the usual causes.",
+  ),
+  'git-unreachable': kind(
+    503,
+    true,
+    'The git repository did not answer.',
+    'Try again when it is back: what was pushed already is found. Nothing else waits for it.',
   ),
   overloaded: kind(
     503,

@@ -5,13 +5,14 @@ import { AssayError, type ErrorCode, errorCatalogue } from '../errors.ts';
 import type { Analytics, ExperimentSummary } from '../evidence/index.ts';
 import type { AnalysisOrder, AnalysisReport, AnalysisSettings, AnalysisTask } from './analysis-messages.ts';
 import type { EvidenceJobs } from './evidence-jobs.ts';
+import type { Tell } from './pino-log.ts';
 
 /** Options of `startAnalysisProcess`. */
 export interface AnalysisProcessOptions extends AnalysisSettings {
   /** True for a writer that still runs: its log has no end yet and is no unclean shutdown. */
   readonly isLive: (writer: string) => boolean;
   /** One sentence per event an operator needs. */
-  readonly tell: (sentence: string) => void;
+  readonly tell: Tell;
 }
 
 /** The engine of a data directory in a process of its own. */
@@ -81,7 +82,10 @@ export function startAnalysisProcess(options: AnalysisProcessOptions): AnalysisP
       const how = signal === null ? `code ${code}` : `signal ${signal}`;
       crashes = performance.now() - startedMs > soundMs ? 1 : crashes + 1;
       const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (crashes - 1));
-      tell(`the analysis process ended with ${how}${fault}; another one starts in ${pauseMs} ms`);
+      tell(`the analysis process ended with ${how}${fault}; another one starts in ${pauseMs} ms`, {
+        name: 'analysis-ended',
+        fields: { pauseMs },
+      });
       for (const [number, question] of questions) {
         question.deaths += 1;
         if (question.deaths < mostDeaths) continue;
@@ -97,7 +101,8 @@ export function startAnalysisProcess(options: AnalysisProcessOptions): AnalysisP
       isReady = true;
       send({ kind: 'start', settings });
       for (const [question, { ask }] of questions) send({ kind: 'ask', question, ask });
-    } else if (report.kind === 'fault') tell(`analysis: ${report.code}: ${report.message}`);
+    } else if (report.kind === 'fault')
+      tell(`analysis: ${report.code}: ${report.message}`, { name: 'fault', fields: { code: report.code } });
     else {
       const question = questions.get(report.question);
       questions.delete(report.question);

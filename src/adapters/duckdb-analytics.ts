@@ -4,11 +4,13 @@ import { join, resolve } from 'node:path';
 import {
   type AnalysisPlan,
   type Analytics,
+  type LoggedUnits,
+  makeLoggedUnits,
   makeSummary,
   type SqlRow,
-  type SummaryAnswers,
-  type SummaryQuery,
+  type SummarySql,
   summarySql,
+  unitValuesSql,
 } from '../evidence/index.ts';
 import { type Place, rawTables, readPositions, showSealed, takeLines, takeSegments } from './duckdb-raw-tables.ts';
 import type { DuckdbSession } from './duckdb-session.ts';
@@ -33,11 +35,17 @@ export interface DuckdbAnalyticsOptions {
   readonly isLive?: (writer: string) => boolean;
 }
 
+/** Analytics that also gives the values behind a summary. */
+export interface DuckdbAnalytics extends Analytics {
+  /** Catches up, then gives what units of one variant brought, at most so many of them. */
+  readUnits(plan: AnalysisPlan, options: { readonly variant: string; readonly atMost: number }): Promise<LoggedUnits>;
+}
+
 /** About this much NDJSON is taken in at once. */
 const batchCharacters = 8 * 1024 * 1024;
 
 /** Analytics over the logs of one data directory. The logs stay the truth; DuckDB only ever holds what they say. */
-export async function openDuckdbAnalytics(options: DuckdbAnalyticsOptions): Promise<Analytics> {
+export async function openDuckdbAnalytics(options: DuckdbAnalyticsOptions): Promise<DuckdbAnalytics> {
   const { directory, isLive = () => false, keep = options.stateFile !== undefined, ...sessionOptions } = options;
   // Sealed records are read where they lie, unless tables that follow them are kept.
   const place: Place = keep ? '' : 'log_';
@@ -95,30 +103,51 @@ export async function openDuckdbAnalytics(options: DuckdbAnalyticsOptions): Prom
         summarySql(plan);
         const { result: answers } = await withLatest(() => {
           if (keep) return answerFromKept(session, plan);
-          const sealed = manifest?.segments.filter(({ kind }) => kind === 'predictions') ?? [];
-          return answerAnew(session, plan, { predictions: sealed.reduce((sum, { rows }) => sum + rows, 0) });
+          return derive(session, { plan, predictions: sealedRows(manifest) }, ({ queries }) =>
+            readAll(session, queries),
+          );
         });
         const open = await session.read('SELECT a.writer FROM applied a WHERE NOT a.has_ended');
         const uncleanShutdowns = open.filter(({ writer }) => !isLive(writer as string)).length;
         return makeSummary(plan, answers, { uncleanShutdowns, expired: expiredOf(plan, manifest?.expired ?? []) });
       }),
+    readUnits: (plan, asked) =>
+      inTurn(async () => {
+        const { result } = await withLatest(() =>
+          derive(session, { plan, predictions: sealedRows(manifest) }, () =>
+            readAll(session, unitValuesSql(plan, asked)),
+          ),
+        );
+        return makeLoggedUnits(plan, result, asked);
+      }),
     close: () => inTurn(() => session.close()),
   };
 }
 
-/** Answers the queries of a plan from all evidence and keeps nothing. */
-async function answerAnew(
+function sealedRows(manifest: Manifest | undefined): number {
+  const sealed = manifest?.segments.filter(({ kind }) => kind === 'predictions') ?? [];
+  return sealed.reduce((sum, { rows }) => sum + rows, 0);
+}
+
+async function readAll<Query extends string>(
   session: DuckdbSession,
-  plan: AnalysisPlan,
-  { predictions }: { readonly predictions: number },
-): Promise<SummaryAnswers> {
-  const { steps, queries } = summarySql(plan, { known: await knownEvidence(session, { plan, predictions }) });
+  queries: { readonly [query in Query]?: string },
+): Promise<{ readonly [query in Query]?: readonly SqlRow[] }> {
+  const answers: { [query in Query]?: readonly SqlRow[] } = {};
+  for (const [query, sql] of Object.entries(queries) as [Query, string][]) answers[query] = await session.read(sql);
+  return answers;
+}
+
+/** Makes the tables of a plan from all evidence, asks of them, and keeps nothing. */
+async function derive<Answers>(
+  session: DuckdbSession,
+  { plan, predictions }: { readonly plan: AnalysisPlan; readonly predictions: number },
+  ask: (sql: SummarySql) => Promise<Answers>,
+): Promise<Answers> {
+  const { steps, ...sql } = summarySql(plan, { known: await knownEvidence(session, { plan, predictions }) });
   try {
     for (const { table, select } of steps) await session.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`);
-    const answers: { [query in SummaryQuery]?: readonly SqlRow[] } = {};
-    for (const [query, sql] of Object.entries(queries) as [SummaryQuery, string][])
-      answers[query] = await session.read(sql);
-    return answers;
+    return await ask({ steps, ...sql });
   } finally {
     for (const { table } of steps) await session.run(`DROP TABLE IF EXISTS temp.${table}`);
   }

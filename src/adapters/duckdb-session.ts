@@ -40,6 +40,8 @@ export async function openDuckdbSession(options: DuckdbSessionOptions = {}): Pro
       threads: String(options.threads ?? 2),
       memory_limit: options.memoryLimit ?? '1GB',
       temp_directory: spill,
+      // A checkpoint costs more than the small batches before it.
+      checkpoint_threshold: '256MB',
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
     });

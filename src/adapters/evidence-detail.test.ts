@@ -79,6 +79,7 @@ function ask(directory: string, part: DetailQuestion['part'], byRequest = false)
 const parts: readonly DetailQuestion['part'][] = [
   { kind: 'now', sinceMs: t0 + hourMs },
   { kind: 'arrivals', everyMs: hourMs },
+  { kind: 'cells', everyMs: hourMs, segments: ['page', 'isNew'] },
   { kind: 'latency', quantiles: [0, 0.5, 1] },
   { kind: 'served' },
 ];
@@ -155,6 +156,35 @@ describe('the pictures of an experiment', { timeout: 60_000 }, () => {
     ]);
     const byRequest = await ask(directory, { kind: 'arrivals', everyMs: hourMs }, true);
     expect(byRequest.units?.reduce((sum, row) => sum + Number(row.units), 0)).toBe(5);
+  });
+
+  it('count units by hour, revision and the declared context of their first exposure', async () => {
+    const directory = newDirectory();
+    await writeLog(directory, [
+      prediction('1', { assigned: 'a', unit: 'u1', context: { page: 'home', isNew: true } }),
+      prediction('2', { assigned: 'b', unit: 'u2', at: 1_000, context: { page: 'home' } }),
+      // Comes back elsewhere, under a later revision: its first exposure counts.
+      prediction('3', { assigned: 'b', unit: 'u2', at: 2_000, revision: 2, context: { page: 'cart' } }),
+      prediction('4', { assigned: 'b', unit: 'u3', at: hourMs + 2_000, revision: 2, context: { page: "it's" } }),
+    ]);
+    const { units } = await ask(directory, { kind: 'cells', everyMs: hourMs, segments: ['page', 'isNew'] });
+    const begin = Math.floor(t0 / hourMs) * hourMs;
+    const first = { at_ms: begin, epoch: 1, revision: 1, units: 1 };
+    const later = { at_ms: begin + hourMs, epoch: 1, revision: 2, variant: 'b', units: 1 };
+    expect(units).toHaveLength(9);
+    expect(units).toEqual(
+      expect.arrayContaining([
+        { ...first, variant: 'a', segment: '', value: '' },
+        { ...first, variant: 'b', segment: '', value: '' },
+        { ...later, segment: '', value: '' },
+        { ...first, variant: 'a', segment: 'page', value: 'home' },
+        { ...first, variant: 'b', segment: 'page', value: 'home' },
+        { ...later, segment: 'page', value: "it's" },
+        { ...first, variant: 'a', segment: 'isNew', value: 'true' },
+        { ...first, variant: 'b', segment: 'isNew', value: '(missing)' },
+        { ...later, segment: 'isNew', value: '(missing)' },
+      ]),
+    );
   });
 
   it('tell who answered whom and why, and how often the mirror agreed', async () => {

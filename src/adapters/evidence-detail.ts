@@ -1,7 +1,7 @@
 // What happened by the hour, by latency and by who answered? Asks sealed segments and the logs after them for the pictures of one
 // experiment, apart from its report, which must not wait for pictures.
 import { join, resolve } from 'node:path';
-import { quoted, type SqlRow } from '../evidence/index.ts';
+import { jsonLabel, jsonMember, quoted, type SqlRow } from '../evidence/index.ts';
 import { type DuckdbSession, openDuckdbSession } from './duckdb-session.ts';
 import { type Manifest, type Segment, sealedThrough, segmentFolder } from './evidence-store/manifest.ts';
 import { type EvidenceSnapshot, hasMoved, takeSnapshot } from './evidence-store/read-evidence.ts';
@@ -20,6 +20,8 @@ export interface DetailQuestion {
     | { readonly kind: 'now'; readonly sinceMs: number }
     /** Units by the time of their first exposure, in stretches of `everyMs`. */
     | { readonly kind: 'arrivals'; readonly everyMs: number }
+    /** The same by revision and by the values of segments that the request declares, too; `segment` is empty for the whole. */
+    | { readonly kind: 'cells'; readonly everyMs: number; readonly segments: readonly string[] }
     /** Quantiles of the assigned variant's own attempts. */
     | { readonly kind: 'latency'; readonly quantiles: readonly number[] }
     /** Who answered whom, and why. */
@@ -32,6 +34,8 @@ export interface DetailAnswer {
 }
 
 const mostTries = 5;
+/** Values of a segment that are told apart, as in the report; rarer ones are left to the whole. */
+const segmentValues = 20;
 const batchCharacters = 8 * 1024 * 1024;
 
 const attempt = { variant: 'VARCHAR', latencyMs: 'DOUBLE', error: 'VARCHAR' };
@@ -42,6 +46,7 @@ const shape = JSON.stringify({
   timeMs: 'DOUBLE',
   namespace: 'VARCHAR',
   experiment: 'VARCHAR',
+  revision: 'DOUBLE',
   epoch: 'DOUBLE',
   predictionId: 'VARCHAR',
   row: 'DOUBLE',
@@ -51,6 +56,7 @@ const shape = JSON.stringify({
   reason: 'VARCHAR',
   attempts: [attempt],
   attempt,
+  context: 'JSON',
   prediction: 'JSON',
   status: 'DOUBLE',
   callerMs: 'DOUBLE',
@@ -61,6 +67,7 @@ const failure = (error: string): string => `CASE WHEN ${error} NOT IN ('aborted'
 
 const predictionColumns = [
   'i.timeMs AS time_ms',
+  'i.revision',
   'i.epoch',
   'i.predictionId AS prediction_id',
   'i."row" AS row_index',
@@ -72,6 +79,7 @@ const predictionColumns = [
   'CASE WHEN i.attempts[1].variant = i.assigned THEN i.attempts[1].error END AS error',
   `CASE WHEN i.attempts[1].variant = i.assigned THEN ${failure('i.attempts[1].error')} ELSE 0 END AS failed`,
   "CASE WHEN i.attempts[1].variant = i.assigned AND coalesce(i.attempts[1].error, '') NOT IN ('ejected', 'overloaded') THEN i.attempts[1].latencyMs END AS attempt_ms",
+  'CAST(i.context AS VARCHAR) AS context',
   'CAST(i.prediction AS VARCHAR) AS prediction',
 ].join(', ');
 const mirrorColumns =
@@ -223,6 +231,13 @@ async function ask(session: DuckdbSession, question: DetailQuestion, manifest: M
   return answers as DetailAnswer;
 }
 
+/** What counts as one unit. */
+function unitKey(byRequest: boolean): string {
+  return byRequest
+    ? 'p.prediction_id'
+    : "CASE WHEN p.unit IS NULL THEN concat('p', p.prediction_id) ELSE concat('u', p.unit) END";
+}
+
 function sqlOf(question: DetailQuestion, manifest: Manifest): Readonly<Record<string, string>> {
   const { part, byRequest } = question;
   switch (part.kind) {
@@ -235,15 +250,29 @@ function sqlOf(question: DetailQuestion, manifest: Manifest): Readonly<Record<st
           'quantile_cont(p.attempt_ms, 0.5) AS p50, quantile_cont(p.attempt_ms, 0.95) AS p95 ' +
           `FROM ${rowsOf('prediction', question, { manifest, sinceMs: part.sinceMs })} p WHERE p.reason <> 'forced' GROUP BY p.assigned`,
       };
-    case 'arrivals': {
-      const key = byRequest
-        ? 'p.prediction_id'
-        : "CASE WHEN p.unit IS NULL THEN concat('p', p.prediction_id) ELSE concat('u', p.unit) END";
+    case 'arrivals':
       return {
         units:
           `SELECT floor(f.first_ms / ${part.everyMs}) * ${part.everyMs} AS at_ms, f.first.epoch AS epoch, f.first.assigned AS variant, count(*) AS units ` +
           `FROM (SELECT min(p.time_ms) AS first_ms, arg_min({'epoch': p.epoch, 'assigned': p.assigned}, p.time_ms) AS first ` +
-          `FROM ${rowsOf('prediction', question, { manifest })} p WHERE p.reason = 'split' GROUP BY ${key}) f GROUP BY ALL ORDER BY 2, 1, 3`,
+          `FROM ${rowsOf('prediction', question, { manifest })} p WHERE p.reason = 'split' GROUP BY ${unitKey(byRequest)}) f GROUP BY ALL ORDER BY 2, 1, 3`,
+      };
+    case 'cells': {
+      const cuts = part.segments.map((name) => {
+        const label = jsonLabel(jsonMember('f.first.context', name));
+        return `{'segment': ${quoted(name)}, 'value': coalesce(${label}, '(missing)')}`;
+      });
+      const first = `arg_min({'revision': p.revision, 'epoch': p.epoch, 'assigned': p.assigned, 'context': p.context}, p.time_ms)`;
+      return {
+        units:
+          `WITH f AS (SELECT min(p.time_ms) AS first_ms, ${first} AS first ` +
+          `FROM ${rowsOf('prediction', question, { manifest })} p WHERE p.reason = 'split' GROUP BY ${unitKey(byRequest)}), ` +
+          `cell AS (SELECT c.at_ms, c.epoch, c.revision, c.variant, c.cut.segment AS segment, c.cut.value AS value, count(*) AS units FROM (` +
+          `SELECT floor(f.first_ms / ${part.everyMs}) * ${part.everyMs} AS at_ms, f.first.epoch AS epoch, f.first.revision AS revision, ` +
+          `f.first.assigned AS variant, unnest([${["{'segment': '', 'value': ''}", ...cuts].join(', ')}]) AS cut FROM f) c GROUP BY ALL), ` +
+          `kept AS (SELECT k.segment, k.value FROM (SELECT segment, value, row_number() OVER (PARTITION BY segment ORDER BY sum(units) DESC, value) AS nth ` +
+          `FROM cell GROUP BY segment, value) k WHERE k.nth <= ${segmentValues}) ` +
+          `SELECT cell.* FROM cell JOIN kept ON kept.segment = cell.segment AND kept.value = cell.value ORDER BY ALL`,
       };
     }
     case 'latency':

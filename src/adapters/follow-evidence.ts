@@ -4,7 +4,7 @@ import type { ExpiredEvidence } from './evidence-store/manifest.ts';
 import { type EvidenceSnapshot, hasMoved, takeSnapshot } from './evidence-store/read-evidence.ts';
 
 /** How often evidence may move on under our eyes before we give up. */
-const mostTries = 5;
+const mostTries = 20;
 
 /** Does one thing at a time, in the order asked: one connection serves one question. */
 export function createTurns(): <T>(work: () => Promise<T>) => Promise<T> {

@@ -1,6 +1,7 @@
 // Commits to real git repositories on disk.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -8,12 +9,14 @@ import { AssayError } from '../errors.ts';
 import { commitToGit, type GitChange } from './git-commit.ts';
 
 const folders: string[] = [];
+const closers: (() => void)[] = [];
 const newFolder = (): string => {
   const folder = mkdtempSync(join(tmpdir(), 'assay-git-test-'));
   folders.push(folder);
   return folder;
 };
 afterAll(() => {
+  for (const close of closers) close();
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 const git = (cwd: string, ...args: readonly string[]): string =>
@@ -46,6 +49,43 @@ const codeOf = (work: Promise<unknown>): Promise<unknown> =>
     () => 'no fault',
     (fault: unknown) => (fault instanceof AssayError ? `${fault.code}: ${fault.message}` : fault),
   );
+
+/** The real git daemon behind a wire that cuts these connections, counted from 1. */
+const startDaemon = async (
+  repository: string,
+  cut: readonly number[],
+): Promise<{ readonly url: string; readonly connections: () => number }> => {
+  const sockets = new Set<Socket>();
+  let connections = 0;
+  const wire = createServer((socket) => {
+    connections += 1;
+    sockets.add(socket);
+    socket.on('error', () => socket.destroy());
+    if (cut.includes(connections)) {
+      socket.resetAndDestroy();
+      return;
+    }
+    // As inetd would start it: one process for one connection.
+    const args = [
+      'daemon',
+      '--inetd',
+      '--export-all',
+      '--enable=receive-pack',
+      `--base-path=${repository}`,
+      repository,
+    ];
+    const daemon = spawn('git', args, { stdio: ['pipe', 'pipe', 'ignore'] });
+    daemon.stdin.on('error', () => undefined);
+    socket.pipe(daemon.stdin);
+    daemon.stdout.pipe(socket);
+  });
+  await new Promise<void>((resolve) => wire.listen(0, '127.0.0.1', resolve));
+  closers.push(() => {
+    for (const socket of sockets) socket.destroy();
+    wire.close();
+  });
+  return { url: `git://127.0.0.1:${(wire.address() as AddressInfo).port}/`, connections: () => connections };
+};
 
 describe('a commit to a git repository', { timeout: 60_000 }, () => {
   it('is pushed to its own branch, with author and message', async () => {
@@ -83,9 +123,21 @@ describe('a commit to a git repository', { timeout: 60_000 }, () => {
     expect(await codeOf(commitToGit(change(remote, { path: 'none.txt' })))).toMatch(
       /none.txt is not in the repository/,
     );
+  });
+
+  it('asks a remote that does not answer several times, then says so without the password', async () => {
     const away = await codeOf(commitToGit(change('https://user:secret@127.0.0.1:9/x.git')));
-    expect(away).toMatch(/git-refused: git ls-remote/);
+    expect(away).toMatch(/git-unreachable: git ls-remote: .*127.0.0.1/);
     expect(away).not.toContain('secret');
+  });
+
+  it('is pushed once by a remote that loses three connections', async () => {
+    const remote = newRemote();
+    const daemon = await startDaemon(remote, [1, 2, 5]);
+    expect(await commitToGit(change(daemon.url))).toMatchObject({ kind: 'pushed', branch: 'main' });
+    expect(daemon.connections()).toBeGreaterThan(5);
+    expect(git(remote, 'rev-list', '--count', 'main').trim()).toBe('2');
+    expect(git(remote, 'show', 'main:file.txt')).toBe('count 1\n');
   });
 
   it.each([

@@ -1,5 +1,6 @@
 // How does a change become a commit in somebody's git repository? Fetch, edit, commit, push; when somebody else pushed first,
-// the edit is made anew on what they pushed. Uses the git program, with its own credentials and never a prompt.
+// the edit is made anew on what they pushed. Uses the git program, with its own credentials and never a prompt; a remote that does
+// not answer is asked again a few times.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -34,22 +35,25 @@ export interface GitCommitted {
 /** How often it is tried when others push at the same time. */
 const mostTries = 8;
 const firstPauseMs = 100;
+/** How often a remote is asked that does not answer. */
+const mostAsked = 4;
 /** For one call of git. */
 const timeoutMs = 120_000;
 
 /**
  * Commits and pushes.
  *
- * @throws AssayError `git-refused` with git's own words; `dependency-missing` without git; what `edit` throws.
+ * @throws AssayError `git-refused` and `git-unreachable` with git's own words; `dependency-missing` without git; what `edit` throws.
  */
 export async function commitToGit(change: GitChange): Promise<GitCommitted> {
   requirePlain(change);
   const folder = await mkdtemp(join(tmpdir(), 'assay-git-'));
   try {
-    const git = (...args: readonly string[]): Promise<string> => runGit(args, folder);
+    const git = (...args: readonly string[]): Promise<string> => askPatiently(() => runGit(args, folder));
     await git('init', '--quiet');
     await git('remote', 'add', '--', 'origin', change.repository);
     const branch = change.branch ?? (await headOf(git, change.repository));
+    let pushed: string | undefined;
     for (let tries = 1; ; tries += 1) {
       await git('fetch', '--quiet', '--depth=1', 'origin', `refs/heads/${branch}`);
       await git('checkout', '--quiet', '--force', '--detach', 'FETCH_HEAD');
@@ -57,7 +61,8 @@ export async function commitToGit(change: GitChange): Promise<GitCommitted> {
       const text = await readFile(file, 'utf8');
       const next = change.edit(text);
       const base = (await git('rev-parse', 'HEAD')).trim();
-      if (next === text) return { kind: 'unchanged', commit: base, branch };
+      // A push may have arrived though its answer was lost.
+      if (next === text) return { kind: base === pushed ? 'pushed' : 'unchanged', commit: base, branch };
       await writeFile(file, next);
       await git('add', '--', change.path);
       const { name, email } = change.author;
@@ -66,21 +71,37 @@ export async function commitToGit(change: GitChange): Promise<GitCommitted> {
         ...['commit', '--quiet', '--no-verify', '--message', change.message],
       );
       const commit = (await git('rev-parse', 'HEAD')).trim();
+      pushed = commit;
       try {
-        await git('push', '--quiet', 'origin', `HEAD:refs/heads/${branch}`);
+        await runGit(['push', '--quiet', 'origin', `HEAD:refs/heads/${branch}`], folder);
         return { kind: 'pushed', commit, branch };
       } catch (fault) {
         const isLate =
           fault instanceof AssayError &&
-          /fetch first|non-fast-forward|cannot lock ref|failed to update ref/.test(fault.message);
+          (fault.retryable || /fetch first|non-fast-forward|cannot lock ref|failed to update ref/.test(fault.message));
         if (!isLate || tries === mostTries) throw fault;
-        // Half of it is chance, so that two of us do not meet again and again.
-        await pause(firstPauseMs * 2 ** Math.min(tries, 5) * (0.5 + Math.random() / 2));
+        await pauseAfter(tries);
       }
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+async function askPatiently(ask: () => Promise<string>): Promise<string> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await ask();
+    } catch (fault) {
+      if (!(fault instanceof AssayError && fault.retryable) || tries === mostAsked) throw fault;
+      await pauseAfter(tries);
+    }
+  }
+}
+
+/** Half of it is chance, so that two of us do not meet again and again. */
+function pauseAfter(tries: number): Promise<void> {
+  return pause(firstPauseMs * 2 ** Math.min(tries, 5) * (0.5 + Math.random() / 2));
 }
 
 /** Nothing given may be taken by git for an option, or lead out of the repository. */
@@ -116,6 +137,10 @@ async function fileWithin(folder: string, path: string): Promise<string> {
   throw new AssayError('git-refused', `${path} leads out of the repository, must stay in it`);
 }
 
+/** What git and ssh say when nobody answers, or answers that it is busy. */
+const away =
+  /could not resolve host|(couldn't|failed to|unable to) connect|connection (refused|reset|closed|timed out)|operation timed out|hung up unexpectedly|early EOF|unexpected disconnect|returned error: (408|429|5\d\d)/i;
+
 function runGit(args: readonly string[], cwd: string): Promise<string> {
   const env = { ...process.env, GIT_TERMINAL_PROMPT: '0', LC_ALL: 'C' };
   // Called from a git hook, these would point at somebody else's repository.
@@ -140,7 +165,9 @@ function runGit(args: readonly string[], cwd: string): Promise<string> {
             /^(init|remote|ls-remote|fetch|checkout|rev-parse|add|commit|push)$/.test(each),
           );
           // The fault itself is no cause to keep: it quotes the command, and an address may carry a password.
-          reject(new AssayError('git-refused', `git ${step}: ${withoutSecret(stderr.trim() || fault.message)}`));
+          const said = fault.killed ? `no end within ${timeoutMs / 1000} s` : stderr.trim() || fault.message;
+          const code = fault.killed || away.test(said) ? 'git-unreachable' : 'git-refused';
+          reject(new AssayError(code, `git ${step}: ${withoutSecret(said)}`));
         }
       },
     );

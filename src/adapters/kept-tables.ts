@@ -12,17 +12,13 @@ import {
   summarySql,
 } from '../evidence/index.ts';
 import type { DuckdbSession } from './duckdb-session.ts';
+import { type KeptProgress, renewUnits } from './renew-units.ts';
+import { createScratchTables } from './scratch-tables.ts';
 
 /** How far the kept tables of one plan are. */
-interface Progress {
-  /** Answers hold from here ... */
-  readonly asOfMs: number;
-  /** ... up to and including here, as long as nothing new comes; null: for ever. */
+interface Progress extends KeptProgress {
+  /** Answers hold up to and including here, as long as nothing new comes; null: for ever. */
   readonly untilMs: number | null;
-  /** Rows of the raw tables that are in. */
-  readonly predictions: number;
-  readonly ends: number;
-  readonly outcomes: number;
 }
 
 /** Statements that make the tables for all plans. */
@@ -30,9 +26,6 @@ export const keptTables: readonly string[] = [
   `CREATE TABLE IF NOT EXISTS kept_plan (owner VARCHAR PRIMARY KEY, plan VARCHAR, as_of_ms DOUBLE, until_ms DOUBLE,
     predictions BIGINT, ends BIGINT, outcomes BIGINT, next_number BIGINT, known VARCHAR, tables VARCHAR, answers VARCHAR)`,
 ];
-
-/** Beyond this share of touched units everything is made anew, which also packs the tables. */
-const largestShare = 0.3;
 
 /** Beyond this many predictions their latencies are counted by the microsecond: two to three times the work, but little memory. */
 const manyPredictions = 4_000_000;
@@ -191,30 +184,11 @@ function createKept(
 ): Kept {
   const { owner, plan, known } = of;
   const { steps, queries, renewal } = of.sql;
-  const isThere = (kind: string): boolean => known.outcomes?.some(({ subject }) => subject === kind) ?? true;
   const { nowMs } = plan;
   const namespace = quoted(plan.experiment.namespace);
-  const ours = `p.namespace = ${namespace} AND p.experiment = ${quoted(plan.experiment.name)}`;
   const nameOf = (table: string): string => `kept_${owner}_${table}`;
   const keptSteps = steps.filter(({ kept }) => kept !== undefined);
-  const overUnits = steps.filter(({ over }) => over === 'units');
-  const temporary = new Set<string>();
-  const shown = new Set<string>();
-  const make = async (table: string, select: string): Promise<void> => {
-    temporary.add(table);
-    await session.run(`CREATE OR REPLACE TEMP TABLE ${table} AS ${select}`);
-  };
-  const show = async (table: string, select: string): Promise<void> => {
-    shown.add(table);
-    await session.run(`CREATE OR REPLACE TEMP VIEW ${table} AS ${select}`);
-  };
-  const dropTemporary = async (): Promise<void> => {
-    for (const view of shown) await session.run(`DROP VIEW IF EXISTS temp.${view}`);
-    shown.clear();
-    for (const table of temporary) await session.run(`DROP TABLE IF EXISTS temp.${table}`);
-    temporary.clear();
-  };
-  const countTouched = 'SELECT count(*) FROM touched';
+  const scratch = createScratchTables(session);
   const one = async (select: string): Promise<number> =>
     Number(Object.values((await session.read(select))[0] ?? {})[0] ?? 0);
   /** Predictions have numbers where outcomes are matched with them. */
@@ -225,178 +199,32 @@ function createKept(
         `${hasRids ? `, (SELECT coalesce(max(rid), 0) FROM ${nameOf('exposure')})` : ''})`,
     );
 
-  /** Outcomes that changed which of them is kept: as they were and as they are. */
-  const renewOutcomes = async (progress: Progress, firstNumber: number): Promise<void> => {
-    const became = `o.received_ms > ${progress.asOfMs} AND o.received_ms <= ${nowMs}`;
-    await make(
-      'changed_id',
-      `SELECT DISTINCT o.id FROM outcome o WHERE o.namespace = ${namespace} AND (o.rowid >= ${progress.outcomes} OR (${became}))`,
-    );
-    const kept = nameOf('kept_outcome');
-    await make('old_outcome', `SELECT k.* FROM ${kept} k SEMI JOIN changed_id c ON c.id = k.id`);
-    await make(
-      'new_outcome',
-      `SELECT n.* REPLACE (n.okey + ${firstNumber} AS okey) FROM (${renewal.keptOutcome(
-        '(SELECT r.* FROM outcome r SEMI JOIN changed_id c ON c.id = r.id) o',
-      )}) n`,
-    );
-    // One that only came again keeps its number, which its matches are known by.
-    await session.run(
-      'UPDATE new_outcome SET okey = s.okey FROM old_outcome s WHERE s.id = new_outcome.id AND s.writer = new_outcome.writer AND s.sequence = new_outcome.sequence',
-    );
-    await session.run(`DELETE FROM ${kept} WHERE id IN (SELECT id FROM old_outcome)`);
-    await session.run(`INSERT INTO ${kept} SELECT n.* FROM new_outcome n`);
-    await make(
-      'touched_subject',
-      'SELECT DISTINCT x.subject_kind, x.subject_id, x.unit_no FROM (SELECT n.* FROM new_outcome n ANTI JOIN old_outcome s ON s.okey = n.okey ' +
-        'UNION ALL SELECT s.* FROM old_outcome s ANTI JOIN new_outcome n ON n.okey = s.okey) x',
-    );
-  };
-
-  /** Table `touched` (unit_no, unit). */
-  const findTouched = async (progress: Progress): Promise<void> => {
-    const { asOfMs } = progress;
-    const between = (column: string): string => `${column} > ${asOfMs} AND ${column} <= ${nowMs}`;
-    const key = `${renewal.unitNo} AS unit_no`;
-    const scope = renewal.readsOthers ? `p.namespace = ${namespace}` : ours;
-    const subjects = (column: string, kind: string): string =>
-      `SELECT ${key}, p.unit FROM prediction p SEMI JOIN touched_subject s ON s.subject_id = p.${column} AND s.subject_kind = '${kind}' WHERE ${ours}`;
-    const fresh = `p.rowid >= ${progress.predictions} OR (${between('p.time_ms')})`;
-    const ends =
-      `SELECT ${key}, p.unit FROM prediction p SEMI JOIN (SELECT z.prediction_id FROM prediction_end z WHERE z.namespace = ${namespace} ` +
-      `AND (z.rowid >= ${progress.ends} OR (${between('z.time_ms')}))) z ON z.prediction_id = p.prediction_id WHERE ${ours}`;
-    const matured = [...new Set(renewal.windows.map(({ since }) => since))].map((since) => {
-      const windows = renewal.windows.filter((each) => each.since === since);
-      const passed = windows.map(
-        ({ windowMs }) =>
-          `(e.${since} + CAST(${windowMs} AS DOUBLE) >= ${asOfMs} AND e.${since} + CAST(${windowMs} AS DOUBLE) < ${nowMs})`,
-      );
-      const from = since === 'first_ms' ? nameOf('first_exposure') : nameOf('exposure');
-      return (
-        `SELECT f.unit_no, f.unit FROM ${nameOf('first_exposure')} f SEMI JOIN ` +
-        `(SELECT e.unit_no FROM ${from} e WHERE ${passed.join(' OR ')}) m ON m.unit_no = f.unit_no`
-      );
-    });
-    const parts = [
-      `SELECT ${key}, p.unit FROM prediction p WHERE ${scope} AND (${fresh})`,
-      ...(known.hasEnds === false ? [] : [ends]),
-      ...(isThere('prediction') ? [subjects('prediction_id', 'prediction')] : []),
-      ...(isThere('request') ? [subjects('request_id', 'request')] : []),
-      ...(!isThere('unit')
-        ? []
-        : renewal.isByUser
-          ? [
-              `SELECT f.unit_no, f.unit FROM ${nameOf('first_exposure')} f SEMI JOIN touched_subject s ON s.unit_no = f.unit_no`,
-            ]
-          : [subjects('unit', 'unit')]),
-      ...matured,
-    ];
-    await make('touched', `SELECT DISTINCT t.unit_no, t.unit FROM (${parts.join(' UNION ALL ')}) t`);
-    if (!renewal.isShared) return;
-    // Whoever shares an outcome with a touched unit is touched, and so on.
-    for (let before = 0, count = await one(countTouched); count !== before; ) {
-      before = count;
-      await make(
-        'touched_row',
-        `SELECT p.prediction_id, p.request_id FROM prediction p SEMI JOIN touched t ON t.unit_no = ${renewal.unitNo} WHERE ${ours}`,
-      );
-      const sharing = ['prediction_id', 'request_id'].map(
-        (column) =>
-          `SELECT ${key}, p.unit FROM prediction p SEMI JOIN touched_row r ON r.${column} = p.${column} WHERE ${ours}`,
-      );
-      const user = `SELECT ${key}, p.unit FROM prediction p SEMI JOIN touched t ON t.unit = p.unit WHERE ${ours}`;
-      const all = ['SELECT t.* FROM touched t', ...sharing, user].join(' UNION ALL ');
-      await make('wider', `SELECT DISTINCT w.* FROM (${all}) w`);
-      await make('touched', 'SELECT w.* FROM wider w');
-      count = await one(countTouched);
-    }
-  };
-
-  /** The records of touched units under the names of the raw tables, which they hide. */
-  const narrow = async (): Promise<void> => {
-    const [{ place } = { place: '' }] = await session.read('SELECT current_database() AS place');
-    const raw = (table: string): string => `"${place}".main.${table}`;
-    const others = renewal.readsOthers
-      ? ` UNION SELECT p.rowid FROM ${raw('prediction')} p SEMI JOIN touched t ON t.unit = p.unit WHERE p.namespace = ${namespace}`
-      : '';
-    await make(
-      'touched_row',
-      `SELECT p.rowid AS place FROM ${raw('prediction')} p SEMI JOIN touched t ON t.unit_no = ${renewal.unitNo} WHERE ${ours}${others}`,
-    );
-    // A view, because each step reads few of the columns.
-    await show('prediction', `SELECT p.* FROM ${raw('prediction')} p SEMI JOIN touched_row r ON r.place = p.rowid`);
-    if (known.hasEnds !== false)
-      await make(
-        'prediction_end',
-        `SELECT z.* FROM ${raw('prediction_end')} z SEMI JOIN prediction p ON p.prediction_id = z.prediction_id WHERE z.namespace = ${namespace}`,
-      );
-    const kept = nameOf('kept_outcome');
-    if (renewal.isByUser && !isThere('prediction') && !isThere('request'))
-      return show('kept_outcome', `SELECT k.* FROM ${kept} k SEMI JOIN touched t ON t.unit_no = k.unit_no`);
-    await make(
-      'kept_outcome',
-      `SELECT k.* FROM ${kept} k SEMI JOIN (SELECT 'unit' AS kind, p.unit AS id FROM prediction p WHERE p.unit IS NOT NULL ` +
-        "UNION ALL SELECT 'prediction', p.prediction_id FROM prediction p UNION ALL SELECT 'request', p.request_id FROM prediction p) s " +
-        'ON s.kind = k.subject_kind AND s.id = k.subject_id',
-    );
-  };
-
-  const merge = async (firstNumber: number): Promise<void> => {
-    await make(
-      'gone',
-      `SELECT f.unit_no FROM ${nameOf('first_exposure')} f SEMI JOIN touched t ON t.unit_no = f.unit_no`,
-    );
-    if (hasRids)
-      await make('gone_row', `SELECT e.rid FROM ${nameOf('exposure')} e SEMI JOIN gone g ON g.unit_no = e.unit_no`);
-    for (const { table, kept } of keptSteps) {
-      if (kept === undefined || table === 'kept_outcome' || (table === 'matched' && !hasRids)) continue;
-      const columns = await session.read(`SELECT column_name FROM (DESCRIBE SELECT ${kept} FROM temp.${table})`);
-      const names = columns.map((row) => row.column_name as string);
-      const by = names.includes('unit_no') ? 'unit_no' : 'rid';
-      await session.run(
-        `DELETE FROM ${nameOf(table)} WHERE ${by} IN (SELECT g.${by} FROM ${by === 'rid' ? 'gone_row' : 'gone'} g)`,
-      );
-      const listed = names.map((name) => (name === 'rid' ? `${name} + ${firstNumber}` : `"${name}"`));
-      await session.run(`INSERT INTO ${nameOf(table)} SELECT ${listed.join(', ')} FROM temp.${table}`);
-    }
-  };
-
   return {
     names: keptSteps.map(({ table }) => nameOf(table)),
     highest,
     async make() {
       for (const { table, select, over, kept } of steps) {
         if (over === 'whole') continue;
-        await make(table, select);
+        await scratch.make(table, select);
         if (kept !== undefined)
           await session.run(`CREATE OR REPLACE TABLE ${nameOf(table)} AS SELECT ${kept} FROM temp.${table}`);
       }
-      await dropTemporary();
+      await scratch.drop();
       return highest();
     },
     async renew(progress, firstNumber) {
-      await renewOutcomes(progress, firstNumber);
-      await findTouched(progress);
-      const touched = await one('SELECT count(DISTINCT unit_no) FROM touched');
-      const units = await one(`SELECT count(*) FROM ${nameOf('first_exposure')}`);
-      if (touched > 100 && touched > largestShare * units) {
-        await dropTemporary();
-        return false;
-      }
-      if (touched > 0) {
-        await narrow();
-        for (const { table, select } of overUnits) await make(table, select);
-        await merge(firstNumber);
-      }
-      await dropTemporary();
-      return true;
+      const isRenewed = await renewUnits(session, {
+        ...{ scratch, sql: of.sql, plan, known, progress, nameOf, hasRids, firstNumber },
+      });
+      await scratch.drop();
+      return isRenewed;
     },
     async ask() {
       const views = keptSteps.map(({ table }) => table);
       for (const table of views)
         await session.run(`CREATE OR REPLACE TEMP VIEW ${table} AS SELECT * FROM ${nameOf(table)}`);
       try {
-        for (const { table, select, over } of steps) if (over === 'whole') await make(table, select);
+        for (const { table, select, over } of steps) if (over === 'whole') await scratch.make(table, select);
         const answers: { [query in SummaryQuery]?: readonly SqlRow[] } = {};
         for (const [query, select] of Object.entries(queries) as [SummaryQuery, string][])
           answers[query] = await session.read(select);
@@ -420,6 +248,6 @@ function createKept(
       const [row] = await session.read(`SELECT min(n.at_ms) AS until_ms FROM (${next.join(' UNION ALL ')}) n`);
       return (row?.until_ms as number | null | undefined) ?? null;
     },
-    leave: dropTemporary,
+    leave: () => scratch.drop(),
   };
 }

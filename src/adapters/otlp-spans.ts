@@ -5,13 +5,14 @@ import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
   BasicTracerProvider,
   BatchSpanProcessor,
-  type ReadableSpan,
   type SpanExporter,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import type { Observer } from '../evidence/index.ts';
+import { experimentLabel } from '../experiment/index.ts';
 import type { EndedPrediction } from '../gateway/index.ts';
-import { experimentLabel } from './prometheus-requests.ts';
+import { createEventLog, type SpanEvent, wantsEventLog } from './otlp-events.ts';
+import { countDrops } from './otlp-queue.ts';
 
 /** What a caller says of the trace a request belongs to. */
 export interface TraceContext {
@@ -51,14 +52,17 @@ export function createSpanMaker(options: {
     observer,
     maxQueueSize: Number(environment.OTEL_BSP_MAX_QUEUE_SIZE) || 2048,
   });
-  const provider = new BasicTracerProvider({
-    resource: resourceFromAttributes({
-      ...attributesOf(environment.OTEL_RESOURCE_ATTRIBUTES ?? ''),
-      'service.name': environment.OTEL_SERVICE_NAME || 'assay',
-    }),
-    spanProcessors: [processor],
+  const resource = resourceFromAttributes({
+    ...attributesOf(environment.OTEL_RESOURCE_ATTRIBUTES ?? ''),
+    'service.name': environment.OTEL_SERVICE_NAME || 'assay',
   });
+  const provider = new BasicTracerProvider({ resource, spanProcessors: [processor] });
   const tracer = provider.getTracer('assay');
+  const events = wantsEventLog(environment) ? createEventLog({ environment, observer, resource }) : null;
+  const tell: TellEvent =
+    events === null
+      ? (span, { name, attributes, timeMs }) => void span.addEvent(name, attributes, timeMs)
+      : events.emit;
   return {
     begin(caller, arrivedMs) {
       const parent =
@@ -73,20 +77,27 @@ export function createSpanMaker(options: {
       const span = tracer.startSpan('predict', { kind: SpanKind.SERVER, startTime: arrivedMs }, parent);
       if (!span.isRecording()) return null;
       const { traceId, spanId } = span.spanContext();
-      return { traceId, spanId, isSampled: true, end: (prediction) => endSpan(span, prediction) };
+      return { traceId, spanId, isSampled: true, end: (prediction) => endSpan(span, { prediction, tell }) };
     },
     async close() {
       let timer: NodeJS.Timeout | undefined;
       const limit = new Promise<void>((resolve) => {
         timer = setTimeout(resolve, closeMs);
       });
-      await Promise.race([provider.shutdown().catch(() => {}), limit]);
+      const handedOver = Promise.all([provider.shutdown().catch(() => {}), events?.close().catch(() => {})]);
+      await Promise.race([handedOver, limit]);
       clearTimeout(timer);
     },
   };
 }
 
-function endSpan(span: Span, prediction: EndedPrediction): void {
+/** Tells an event: as a log record with the span's ids, or on the span where no log records are wanted. */
+type TellEvent = (span: Span, event: SpanEvent) => void;
+
+function endSpan(
+  span: Span,
+  { prediction, tell }: { readonly prediction: EndedPrediction; readonly tell: TellEvent },
+): void {
   const { experiment, namespace, assigned, served, attempts, status, arrivedMs, callerMs } = prediction;
   const label = experimentLabel(namespace, experiment);
   span.updateName(`predict ${label}`);
@@ -99,18 +110,19 @@ function endSpan(span: Span, prediction: EndedPrediction): void {
     ...(served === null ? {} : { 'assay.served': served }),
     ...(status === null ? {} : { 'http.response.status_code': status }),
   });
-  span.addEvent('feature_flag.evaluation', flagAttributes(prediction, label), arrivedMs);
+  const flag = flagAttributes(prediction, label);
+  tell(span, { name: 'feature_flag.evaluation', attributes: flag, timeMs: arrivedMs });
   for (const { variant, status: code, latencyMs, error } of attempts) {
-    span.addEvent(
-      'assay.attempt',
-      {
+    tell(span, {
+      name: 'assay.attempt',
+      attributes: {
         'assay.variant': variant,
         'assay.latency_ms': latencyMs,
         ...(code === null ? {} : { 'http.response.status_code': code }),
         ...(error === null ? {} : { 'error.type': error }),
       },
-      arrivedMs + callerMs,
-    );
+      timeMs: arrivedMs + callerMs,
+    });
   }
   if (prediction.protocol === 'openai') span.setAttributes(modelAttributes(prediction));
   const isFailed = status === null ? served === null : status >= 500;
@@ -137,7 +149,7 @@ const flagReasons: Readonly<Record<EndedPrediction['reason'], string>> = {
   sticky: 'cached',
 };
 
-/** @see OpenTelemetry semantic conventions 1.44, feature flags in events. The unit's id stays here. */
+/** @see OpenTelemetry semantic conventions 1.44, event `feature_flag.evaluation` (release candidate). The unit's id stays here. */
 function flagAttributes(prediction: EndedPrediction, label: string): Readonly<Record<string, string>> {
   return {
     'feature_flag.key': label,
@@ -149,11 +161,14 @@ function flagAttributes(prediction: EndedPrediction, label: string): Readonly<Re
   };
 }
 
-/** @see OpenTelemetry semantic conventions for generative AI (development), spans of inference and embeddings. */
-function modelAttributes(prediction: EndedPrediction): Readonly<Record<string, string | number | string[]>> {
+/**
+ * @see OpenTelemetry semantic conventions for generative AI (open-telemetry/semantic-conventions-genai, all in development):
+ *   client inference and embeddings, without prompts, replies and settings of the request.
+ */
+function modelAttributes(prediction: EndedPrediction): Readonly<Record<string, string | number | boolean | string[]>> {
   const { path, model, figures } = prediction;
   const used = figures?.() ?? {};
-  const attributes: Record<string, string | number | string[]> = {
+  const attributes: Record<string, string | number | boolean | string[]> = {
     'gen_ai.operation.name': operationOf(path),
     // By the interface it speaks; who made the model is not known here.
     'gen_ai.provider.name': 'openai',
@@ -163,7 +178,11 @@ function modelAttributes(prediction: EndedPrediction): Readonly<Record<string, s
   if (typeof used.prompt_tokens === 'number') attributes['gen_ai.usage.input_tokens'] = used.prompt_tokens;
   if (typeof used.completion_tokens === 'number') attributes['gen_ai.usage.output_tokens'] = used.completion_tokens;
   if (typeof used.finish_reason === 'string') attributes['gen_ai.response.finish_reasons'] = [used.finish_reason];
-  if (typeof used.ttft_ms === 'number') attributes['gen_ai.response.time_to_first_chunk'] = used.ttft_ms / 1000;
+  if (typeof used.ttft_ms === 'number') {
+    // Only a stream has a first chunk.
+    attributes['gen_ai.request.stream'] = true;
+    attributes['gen_ai.response.time_to_first_chunk'] = used.ttft_ms / 1000;
+  }
   return attributes;
 }
 
@@ -186,38 +205,17 @@ function attributesOf(written: string): Readonly<Record<string, string>> {
   return Object.fromEntries(pairs);
 }
 
-/**
- * OpenTelemetry's batches behind a gate that knows how many spans wait: the library drops what does not fit without telling
- * anybody how much that was.
- */
+/** OpenTelemetry's batches, with what they cannot hand over counted. */
 function countedBatches(
   exporter: SpanExporter,
   { observer, maxQueueSize }: { readonly observer: Observer; readonly maxQueueSize: number },
 ): SpanProcessor {
-  let waiting = 0;
-  const counted: SpanExporter = {
-    export(spans: ReadableSpan[], done) {
-      waiting -= spans.length;
-      exporter.export(spans, (result) => {
-        // 0 is success.
-        if (result.code !== 0) observer.count('otlp_spans_dropped', { reason: 'export-failed' }, spans.length);
-        // The batches would print a failure to the console; it is counted, which is where an operator looks.
-        done({ code: 0 });
-      });
-    },
-    shutdown: () => exporter.shutdown(),
-    forceFlush: async () => exporter.forceFlush?.(),
-  };
-  const batches = new BatchSpanProcessor(counted, { maxQueueSize });
+  const queue = countDrops(exporter, { observer, counter: 'otlp_spans_dropped', maxQueueSize });
+  const batches = new BatchSpanProcessor(queue.exporter, { maxQueueSize });
   return {
     onStart: (span, context) => batches.onStart(span, context),
     onEnd(span) {
-      if (waiting >= maxQueueSize) {
-        observer.count('otlp_spans_dropped', { reason: 'queue-full' });
-        return;
-      }
-      waiting += 1;
-      batches.onEnd(span);
+      if (queue.takes()) batches.onEnd(span);
     },
     forceFlush: () => batches.forceFlush(),
     shutdown: () => batches.shutdown(),

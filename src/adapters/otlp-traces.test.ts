@@ -35,11 +35,22 @@ const ended: EndedPrediction = {
 interface Sent {
   readonly path: string;
   readonly body: {
-    readonly resourceSpans: readonly {
+    readonly resourceSpans?: readonly {
       readonly resource: { readonly attributes: readonly Attribute[] };
       readonly scopeSpans: readonly { readonly spans: readonly SentSpan[] }[];
     }[];
+    readonly resourceLogs?: readonly {
+      readonly resource: { readonly attributes: readonly Attribute[] };
+      readonly scopeLogs: readonly { readonly logRecords: readonly SentRecord[] }[];
+    }[];
   };
+}
+interface SentRecord {
+  readonly eventName: string;
+  readonly timeUnixNano: string;
+  readonly traceId: string;
+  readonly spanId: string;
+  readonly attributes: readonly Attribute[];
 }
 interface Attribute {
   readonly key: string;
@@ -97,6 +108,15 @@ async function open(environment: Readonly<Record<string, string>>) {
 const attributesOf = (attributes: readonly Attribute[]): Record<string, unknown> =>
   Object.fromEntries(attributes.map(({ key, value }) => [key, Object.values(value)[0]]));
 
+const spansOf = (sent: readonly Sent[]): readonly SentSpan[] =>
+  sent
+    .flatMap(({ body }) => body.resourceSpans ?? [])
+    .flatMap(({ scopeSpans }) => scopeSpans.flatMap((each) => each.spans));
+const recordsOf = (sent: readonly Sent[]): readonly SentRecord[] =>
+  sent
+    .flatMap(({ body }) => body.resourceLogs ?? [])
+    .flatMap(({ scopeLogs }) => scopeLogs.flatMap((each) => each.logRecords));
+
 describe('the trace context of a caller', () => {
   it('is read as W3C writes it, and passed over where it breaks the rules', () => {
     expect(traceContextOf(['Host', 'x', 'TraceParent', caller])).toEqual({
@@ -139,9 +159,11 @@ describe('without a collector', () => {
   });
 
   it('stays off when OpenTelemetry is disabled', async () => {
-    const { tracer } = await open({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', OTEL_SDK_DISABLED: 'true' });
-    expect(tracer.begin(['host', 'x'], 0)).toBeNull();
-    await tracer.close();
+    for (const off of [{ OTEL_SDK_DISABLED: 'true' }, { OTEL_SDK_DISABLED: '', OTEL_TRACES_EXPORTER: 'none' }]) {
+      const { tracer } = await open({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:1', ...off });
+      expect(tracer.begin(['host', 'x'], 0)).toBeNull();
+      await tracer.close();
+    }
   });
 });
 
@@ -157,13 +179,15 @@ describe('with a collector', () => {
     trace?.end(ended);
     await tracer.close();
 
-    expect(sent.map(({ path }) => path)).toEqual(['/v1/traces']);
-    const [resource] = sent[0]!.body.resourceSpans;
-    expect(attributesOf(resource!.resource.attributes)).toEqual({
-      'service.name': 'gateway-7',
-      'deployment.environment.name': 'test',
-    });
-    const [span, ...others] = resource!.scopeSpans.flatMap(({ spans }) => spans);
+    expect(sent.map(({ path }) => path).sort()).toEqual(['/v1/logs', '/v1/traces']);
+    const resources = sent.flatMap(({ body }) => [...(body.resourceSpans ?? []), ...(body.resourceLogs ?? [])]);
+    expect(resources).toHaveLength(2);
+    for (const { resource } of resources)
+      expect(attributesOf(resource.attributes)).toEqual({
+        'service.name': 'gateway-7',
+        'deployment.environment.name': 'test',
+      });
+    const [span, ...others] = spansOf(sent);
     expect(others).toEqual([]);
     // 2 is a server's span.
     expect(span).toMatchObject({ name: 'predict chat', kind: 2, traceId, parentSpanId: 'b7ad6b7169203331' });
@@ -184,8 +208,17 @@ describe('with a collector', () => {
       'gen_ai.usage.input_tokens': 12,
       'gen_ai.usage.output_tokens': 34,
     });
-    expect(span!.events.map(({ name }) => name)).toEqual(['feature_flag.evaluation', 'assay.attempt', 'assay.attempt']);
-    expect(attributesOf(span!.events[0]!.attributes)).toEqual({
+    // Events are log records that carry the ids of the span, as the conventions want them.
+    expect(span!.events).toEqual([]);
+    const records = recordsOf(sent);
+    expect(records.map(({ eventName }) => eventName)).toEqual([
+      'feature_flag.evaluation',
+      'assay.attempt',
+      'assay.attempt',
+    ]);
+    for (const record of records) expect(record).toMatchObject({ traceId, spanId: span!.spanId });
+    expect(records[0]!.timeUnixNano).toBe(`${ended.arrivedMs}000000`);
+    expect(attributesOf(records[0]!.attributes)).toEqual({
       'feature_flag.key': 'chat',
       'feature_flag.provider.name': 'assay',
       'feature_flag.result.variant': 'b',
@@ -193,7 +226,7 @@ describe('with a collector', () => {
       'feature_flag.set.id': 'default',
       'feature_flag.version': '3',
     });
-    expect(attributesOf(span!.events[1]!.attributes)).toMatchObject({ 'assay.variant': 'b', 'error.type': 'status' });
+    expect(attributesOf(records[1]!.attributes)).toMatchObject({ 'assay.variant': 'b', 'error.type': 'status' });
     expect(traced.map((each) => each.traceId)).toEqual([traceId]);
   });
 
@@ -207,17 +240,55 @@ describe('with a collector', () => {
     own?.end(ended);
     unsampled?.end(ended);
     await tracer.close();
-    expect(sent.flatMap(({ body }) => body.resourceSpans).flatMap(({ scopeSpans }) => scopeSpans)).toHaveLength(1);
+    expect(spansOf(sent)).toHaveLength(1);
+  });
+
+  it('events stand on the span where no log records are wanted', async () => {
+    const { url, sent } = await startCollector();
+    for (const environment of [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_LOGS_EXPORTER: 'none' },
+      { OTEL_EXPORTER_OTLP_ENDPOINT: '', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${url}/v1/traces` },
+    ]) {
+      const { tracer } = await open(environment);
+      tracer.begin(['traceparent', caller], ended.arrivedMs)?.end(ended);
+      await tracer.close();
+    }
+    expect(sent.map(({ path }) => path)).toEqual(['/v1/traces', '/v1/traces']);
+    for (const span of spansOf(sent))
+      expect(span.events.map(({ name }) => name)).toEqual([
+        'feature_flag.evaluation',
+        'assay.attempt',
+        'assay.attempt',
+      ]);
+  });
+
+  it('a stream says so, and when its first chunk came', async () => {
+    const { url, sent } = await startCollector();
+    const { tracer } = await open({ OTEL_EXPORTER_OTLP_ENDPOINT: url });
+    tracer.begin(['traceparent', caller], 0)?.end({ ...ended, figures: () => ({ ttft_ms: 1_250 }) });
+    await tracer.close();
+    expect(attributesOf(spansOf(sent)[0]!.attributes)).toMatchObject({
+      'gen_ai.request.stream': true,
+      'gen_ai.response.time_to_first_chunk': 1.25,
+    });
   });
 
   it('counts what does not fit into the queue and what the collector does not take', async () => {
     const { url } = await startCollector(400);
-    const { tracer, observer } = await open({ OTEL_EXPORTER_OTLP_ENDPOINT: url, OTEL_BSP_MAX_QUEUE_SIZE: '10' });
+    const { tracer, observer } = await open({
+      OTEL_EXPORTER_OTLP_ENDPOINT: url,
+      OTEL_BSP_MAX_QUEUE_SIZE: '10',
+      OTEL_BLRP_MAX_QUEUE_SIZE: '10',
+    });
     for (let each = 0; each < 25; each += 1) tracer.begin(['host', 'x'], 0)?.end(ended);
     await tracer.close();
-    const dropped = observer.counts().filter(({ name }) => name === 'otlp_spans_dropped');
-    expect(dropped.reduce((sum, { value }) => sum + value, 0)).toBe(25);
-    expect(dropped.map(({ labels }) => labels.reason)).toContain('export-failed');
-    expect(dropped.map(({ labels }) => labels.reason)).toContain('queue-full');
+    for (const [counter, told] of [
+      ['otlp_spans_dropped', 25],
+      ['otlp_events_dropped', 75],
+    ] as const) {
+      const dropped = observer.counts().filter(({ name }) => name === counter);
+      expect(dropped.reduce((sum, { value }) => sum + value, 0)).toBe(told);
+      expect(dropped.map(({ labels }) => labels.reason).sort()).toEqual(['export-failed', 'queue-full']);
+    }
   });
 });

@@ -11,8 +11,8 @@ export interface OpenTracer extends PredictionTracer {
 
 /**
  * The tracer of a gateway process. Spans are made where the environment names a collector, as OpenTelemetry prescribes:
- * OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, unless OTEL_SDK_DISABLED is true. Without it nothing of
- * OpenTelemetry is loaded, and a request costs one look for its `traceparent`.
+ * OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, unless OTEL_SDK_DISABLED is true or OTEL_TRACES_EXPORTER
+ * none. Without it nothing of OpenTelemetry is loaded, and a request costs one look for its `traceparent`.
  *
  * @param options.onTraced told of every prediction that belongs to a trace, when it has ended.
  */
@@ -23,7 +23,10 @@ export async function openPredictionTracer(options: {
 }): Promise<OpenTracer> {
   const { environment, observer, onTraced } = options;
   const endpoint = environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT || environment.OTEL_EXPORTER_OTLP_ENDPOINT;
-  const isOn = !!endpoint && environment.OTEL_SDK_DISABLED?.toLowerCase() !== 'true';
+  const isOn =
+    !!endpoint &&
+    environment.OTEL_SDK_DISABLED?.toLowerCase() !== 'true' &&
+    environment.OTEL_TRACES_EXPORTER?.toLowerCase() !== 'none';
   const spans = isOn ? (await import('./otlp-spans.ts')).createSpanMaker({ environment, observer }) : null;
   return {
     begin(headers, arrivedMs) {

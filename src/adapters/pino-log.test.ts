@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createOperatorLog, type OperatorEvent } from './pino-log.ts';
 
-const fault: OperatorEvent = { name: 'fault', level: 'error', fields: { code: 'evidence-not-durable', lost: 3 } };
+const fault: OperatorEvent = { name: 'fault', fields: { code: 'evidence-not-durable', lost: 3 } };
 
 function lines(options: { format: 'text' | 'json'; level: 'info' | 'warn' }): string[] {
   const written: string[] = [];
   const tell = createOperatorLog({ ...options, write: (line) => written.push(line), now: () => 0 });
-  tell('the file was read again');
+  tell('the file was read again', { name: 'file-read', fields: { file: 'scores.yaml' } });
   tell('3 records were lost', fault);
   return written;
 }
@@ -26,7 +26,8 @@ describe('the log of a server', () => {
       time: '1970-01-01T00:00:00.000Z',
       service: 'assay',
       pid: process.pid,
-      event: 'notice',
+      event: 'file-read',
+      file: 'scores.yaml',
       msg: 'the file was read again',
     });
     expect(second).toMatchObject({ level: 'error', event: 'fault', code: 'evidence-not-durable', lost: 3 });

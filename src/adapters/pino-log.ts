@@ -4,23 +4,75 @@ import { pino } from 'pino';
 /** How much an event matters. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
+/** Every event that is ever told; when, and with which fields, is in docs/logs.md. */
+export type OperatorEventName =
+  | 'serving'
+  | 'ready'
+  | 'not-ready'
+  | 'experiment-changed'
+  | 'variant-ejected'
+  | 'variant-readmitted'
+  | 'file-read'
+  | 'file-refused'
+  | 'file-removed'
+  | 'fault'
+  | 'report-failed'
+  | 'decision-failed'
+  | 'worker-ended'
+  | 'worker-serving'
+  | 'worker-killed'
+  | 'analysis-ended'
+  | 'evidence-removed'
+  | 'shipping-failed'
+  | 'shipping-works'
+  | 'control-log-mended'
+  | 'registry'
+  | 'registry-behind'
+  | 'kubernetes'
+  | 'seldon-follows'
+  | 'seldon-behind';
+
+/** How much each of them matters. */
+export const eventLevels: Readonly<Record<OperatorEventName, LogLevel>> = {
+  serving: 'info',
+  ready: 'info',
+  'not-ready': 'warn',
+  'experiment-changed': 'info',
+  'variant-ejected': 'warn',
+  'variant-readmitted': 'info',
+  'file-read': 'info',
+  'file-refused': 'error',
+  'file-removed': 'warn',
+  fault: 'error',
+  'report-failed': 'error',
+  'decision-failed': 'error',
+  'worker-ended': 'error',
+  'worker-serving': 'info',
+  'worker-killed': 'warn',
+  'analysis-ended': 'error',
+  'evidence-removed': 'info',
+  'shipping-failed': 'warn',
+  'shipping-works': 'info',
+  'control-log-mended': 'warn',
+  registry: 'info',
+  'registry-behind': 'warn',
+  kubernetes: 'warn',
+  'seldon-follows': 'info',
+  'seldon-behind': 'warn',
+};
+
 /** What a program reads of an event, beside its sentence. */
 export interface OperatorEvent {
-  /** Its name, such as `experiment-changed`; the set is in docs/logs.md. */
-  readonly name: string;
-  readonly level: LogLevel;
+  readonly name: OperatorEventName;
   /** Bounded facts; never a unit id. */
   readonly fields?: { readonly [name: string]: string | number | boolean | null };
 }
 
 /** Takes one event; the sentence says all of it to a person. */
-export type Tell = (sentence: string, event?: OperatorEvent) => void;
+export type Tell = (sentence: string, event: OperatorEvent) => void;
 
 /** The levels, least first. */
 const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
-
-/** A sentence without a name of its own. */
-const notice: OperatorEvent = { name: 'notice', level: 'info' };
 
 /**
  * The log of a server.
@@ -37,9 +89,10 @@ export function createOperatorLog(options: {
 }): Tell {
   const { format, level, write, now } = options;
   if (format === 'text') {
-    return (sentence, event = notice) => {
-      if (logLevels.indexOf(event.level) < logLevels.indexOf(level)) return;
-      const mark = event.level === 'info' ? '' : `${event.level.toUpperCase()} `;
+    return (sentence, { name }) => {
+      const severity = eventLevels[name];
+      if (logLevels.indexOf(severity) < logLevels.indexOf(level)) return;
+      const mark = severity === 'info' ? '' : `${severity.toUpperCase()} `;
       write(`${new Date(now()).toISOString()} ${mark}${sentence}`);
     };
   }
@@ -52,6 +105,5 @@ export function createOperatorLog(options: {
     },
     { write: (line: string) => write(line.trimEnd()) },
   );
-  return (sentence, { name, level: severity, fields } = notice) =>
-    logger[severity]({ event: name, ...fields }, sentence);
+  return (sentence, { name, fields }) => logger[eventLevels[name]]({ event: name, ...fields }, sentence);
 }

@@ -1,8 +1,8 @@
 // What is said of experiments to Prometheus: state and split, and what the latest report found.
 import type { Report } from '../decision/index.ts';
-import type { ExperimentStateName } from '../experiment/index.ts';
+import { type ExperimentStateName, experimentLabel } from '../experiment/index.ts';
 import type { MetricFamily, MetricSample } from './prometheus-exposition.ts';
-import { experimentLabel, gauge } from './prometheus-requests.ts';
+import { gauge } from './prometheus-requests.ts';
 
 /** One experiment as it is. */
 export interface ExperimentFigures {

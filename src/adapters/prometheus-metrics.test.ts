@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
 import type { PredictionRecord } from '../evidence/index.ts';
+import { experimentLabel } from '../experiment/index.ts';
 import { exposeMetrics } from './prometheus-exposition.ts';
-import { experimentLabel, requestFamilies, type ServingFigures } from './prometheus-requests.ts';
+import { requestFamilies, type ServingFigures } from './prometheus-requests.ts';
 import { addRequestCells, createRequestTally, type RequestCell, tallied } from './prometheus-tally.ts';
 
 const prediction = (given: Partial<PredictionRecord> = {}): PredictionRecord => ({
@@ -186,6 +187,33 @@ describe('the exposition', () => {
       'assay_gateway_processes 2',
     ])
       expect(text.split('\n')).toContain(line);
+  });
+
+  it('counts the copies for a shadow from nothing, so that the first that is dropped shows in a rate', async () => {
+    const labels = { experiment: 'scores' };
+    const { text } = await exposeMetrics(
+      requestFamilies({
+        ...figures([]),
+        counters: [
+          { name: 'mirror_sampled', labels, value: 5 },
+          { name: 'mirror_sent', labels, value: 4 },
+          { name: 'mirror_dropped', labels: { ...labels, reason: 'bytes' }, value: 1 },
+        ],
+      }),
+      { accept: '' },
+    );
+    expect(text.match(/^assay_mirror_\w+_total.*$/gm)?.sort()).toEqual(
+      [
+        'assay_mirror_sampled_total{experiment="scores"} 5',
+        'assay_mirror_sent_total{experiment="scores"} 4',
+        'assay_mirror_ok_total{experiment="scores"} 0',
+        'assay_mirror_failed_total{experiment="scores"} 0',
+        'assay_mirror_dropped_total{experiment="scores",reason="bytes"} 1',
+        'assay_mirror_dropped_total{experiment="scores",reason="queue-full"} 0',
+        'assay_mirror_dropped_total{experiment="scores",reason="overload"} 0',
+        'assay_mirror_dropped_total{experiment="scores",reason="draining"} 0',
+      ].sort(),
+    );
   });
 
   it('says once that a variant is ejected, however many processes tell of it', async () => {

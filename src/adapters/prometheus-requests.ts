@@ -1,5 +1,6 @@
 // What is said of requests to Prometheus: the gateway's cells, counters and log, under Assay's names and under those of the published example.
 import { type EvidenceLogStatus, latencyBoundsMs } from '../evidence/index.ts';
+import { experimentLabel } from '../experiment/index.ts';
 import type { ObservedCount, ObservedFault } from './counting-observer.ts';
 import type { MetricFamily, MetricSample } from './prometheus-exposition.ts';
 import type { LatencyCells, RequestCell } from './prometheus-tally.ts';
@@ -13,11 +14,6 @@ export interface ServingFigures {
   /** Status of the gateway as `GET /api/v1/status` shows it. */
   readonly gateway: Readonly<Record<string, unknown>>;
   readonly workers: number;
-}
-
-/** `NAME`, or `NAMESPACE/NAME` outside the namespace `default`: what the label `experiment` says. */
-export function experimentLabel(namespace: string, name: string): string {
-  return namespace === 'default' ? name : `${namespace}/${name}`;
 }
 
 /** The families of requests, of the gateway and of the evidence log. */
@@ -155,12 +151,32 @@ const counterHelp: Readonly<Record<string, string>> = {
   mirror_failed: 'Copies a shadow failed.',
   capture_missing: 'Captures that found nothing in a request or reply.',
   otlp_spans_dropped: 'Spans that were not handed to the collector, by why.',
+  otlp_events_dropped: 'Events of spans that were not handed to the collector, by why.',
 };
+
+/** What can become of a copy for a shadow, and why one is not sent. */
+const mirrorEnds: readonly (readonly [name: string, more: Readonly<Record<string, string>>])[] = [
+  ['mirror_sent', {}],
+  ['mirror_ok', {}],
+  ['mirror_failed', {}],
+  ...['queue-full', 'bytes', 'overload', 'draining'].map((reason) => ['mirror_dropped', { reason }] as const),
+];
+
+/** Zeros for every experiment with a shadow: a counter that begins at its first drop hides that drop from `rate`. */
+function mirrorZeros(counters: readonly ObservedCount[]): readonly ObservedCount[] {
+  const keyOf = ({ name, labels }: Pick<ObservedCount, 'name' | 'labels'>): string =>
+    JSON.stringify([name, labels.experiment, labels.reason]);
+  const told = new Set(counters.map(keyOf));
+  return counters
+    .filter(({ name }) => name === 'mirror_sampled')
+    .flatMap(({ labels }) => mirrorEnds.map(([name, more]) => ({ name, labels: { ...labels, ...more }, value: 0 })))
+    .filter((zero) => !told.has(keyOf(zero)));
+}
 
 /** Every counter of the gateway as `assay_NAME_total`; their labels are bounded names by contract. */
 function counterFamilies(counters: readonly ObservedCount[]): readonly MetricFamily[] {
   const byName = new Map<string, MetricSample[]>();
-  for (const { name, labels, value } of counters) {
+  for (const { name, labels, value } of [...counters, ...mirrorZeros(counters)]) {
     const samples = byName.get(name) ?? [];
     samples.push({ labels, value });
     byName.set(name, samples);

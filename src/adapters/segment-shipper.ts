@@ -8,6 +8,7 @@ import { closedLogFiles, removeLogFile } from './closed-logs.ts';
 import { readManifest } from './evidence-store/manifest.ts';
 import { dropSegments, sealedLogFiles, writersIn } from './evidence-store/sealed-log-files.ts';
 import { headerBytes } from './log-frames.ts';
+import type { Tell } from './pino-log.ts';
 import { type LogFile, readLog } from './read-evidence-log.ts';
 
 /** Options of `startSegmentShipper`. */
@@ -23,7 +24,7 @@ export interface SegmentShipperOptions {
   /** Longest pause after failures in a row; default 30,000. */
   readonly longestPauseMs?: number;
   /** Told when shipping begins to fail, and when it works again. */
-  readonly tell: (sentence: string) => void;
+  readonly tell: Tell;
 }
 
 /** How far shipping is. */
@@ -58,7 +59,7 @@ const lastAnswerMs = 5_000;
 
 /** Starts shipping. A file is deleted only after the other server has said that it is durable there. */
 export function startSegmentShipper(options: SegmentShipperOptions): SegmentShipper {
-  const { directory, random, tell, everyMs = 1_000, longestPauseMs = 30_000 } = options;
+  const { directory, random, tell, url, everyMs = 1_000, longestPauseMs = 30_000 } = options;
   const stop = new AbortController();
   let files = 0;
   let bytes = 0;
@@ -71,13 +72,17 @@ export function startSegmentShipper(options: SegmentShipperOptions): SegmentShip
   const attempt = async (work: () => Promise<void>): Promise<void> => {
     try {
       await work();
-      if (fault !== null) tell(`evidence reaches ${options.url} again`);
+      if (fault !== null) tell(`evidence reaches ${options.url} again`, { name: 'shipping-works', fields: { url } });
       failures = 0;
       fault = null;
     } catch (cause) {
       failures += 1;
       const text = cause instanceof Error ? cause.message : String(cause);
-      if (fault === null) tell(`evidence does not reach ${options.url} and is kept here: ${text}`);
+      if (fault === null)
+        tell(`evidence does not reach ${options.url} and is kept here: ${text}`, {
+          name: 'shipping-failed',
+          fields: { url },
+        });
       fault = text;
     }
   };
@@ -113,7 +118,8 @@ export function startSegmentShipper(options: SegmentShipperOptions): SegmentShip
       files += 1;
       bytes += body.length;
     }
-    if (await dropSegments(directory, manifest)) tell(`what was sealed here is at ${options.url}`);
+    if (await dropSegments(directory, manifest))
+      tell(`what was sealed here is at ${options.url}`, { name: 'shipping-works', fields: { url } });
   };
   const flush = (): Promise<void> => {
     last = last.then(() => attempt(shipAll));
@@ -141,7 +147,11 @@ export function startSegmentShipper(options: SegmentShipperOptions): SegmentShip
       stop.abort();
       await running;
       await flush();
-      if (waiting > 0) tell(`${waiting} files of evidence wait in ${directory} for the next start`);
+      if (waiting > 0)
+        tell(`${waiting} files of evidence wait in ${directory} for the next start`, {
+          name: 'shipping-failed',
+          fields: { url, waiting },
+        });
     },
   };
 }

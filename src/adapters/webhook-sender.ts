@@ -114,6 +114,8 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
       }
       if (waiting[0] === event) waiting.shift();
     }
+    // At once: what is sent from now on needs somebody to work again.
+    working = undefined;
   };
 
   return {
@@ -124,9 +126,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
         observer.count('webhook_dropped', { host });
       }
       waiting.push(event);
-      working ??= work().finally(() => {
-        working = undefined;
-      });
+      working ??= work();
     },
     async close(graceMs) {
       isClosed = true;

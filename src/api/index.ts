@@ -28,6 +28,8 @@ export type {
   SeriesAnswer,
   ServedAnswer,
   SessionAnswer,
+  SplitCell,
+  SplitCellsAnswer,
   StepOffer,
   TimelineAnswer,
   TimelineEntry,

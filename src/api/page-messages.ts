@@ -248,6 +248,52 @@ export interface SplitPoint {
   readonly expected: { readonly [variant: string]: number };
 }
 
+/**
+ * `GET /api/v1/experiments/{name}/split-cells`: where the split is off. A diagnosis of the counts, each at one look; the verdict
+ * rests on the check of the whole split.
+ */
+export interface SplitCellsAnswer {
+  readonly asOf: string;
+  /** What the cells say together, in words. */
+  readonly finding: string;
+  /** How wide a stretch of time is. */
+  readonly everyMs: number;
+  /** Cells with enough units to be judged, all groups together; p-values are those of the worst of so many (Holm). */
+  readonly judged: number;
+  /** By time, by segment and by revision, then all of them crossed. */
+  readonly groups: readonly SplitGroup[] | Insufficient;
+}
+
+interface SplitGroup {
+  readonly by: 'time' | 'segment' | 'revision' | 'crossed';
+  readonly title: string;
+  readonly judged: number;
+  readonly off: number;
+  /** Cells whose smallest expected count is below 5: they say nothing by themselves. */
+  readonly tooFew: number;
+  /** Judged cells, the worst first; at most 50. */
+  readonly cells: readonly SplitCell[];
+}
+
+/** Units whose first exposure shares a stretch of time, a revision and a value of a segment; absent is any. */
+export interface SplitCell {
+  /** Begin of the stretch. */
+  readonly at?: string;
+  readonly revision?: number;
+  readonly segment?: string;
+  readonly value?: string;
+  /** The control first. */
+  readonly variants: readonly {
+    readonly variant: string;
+    readonly units: number;
+    readonly share: number;
+    readonly expectedShare: number;
+  }[];
+  /** Chi-squared, as that of the worst of all judged cells. */
+  readonly pValue: number;
+  readonly isOff: boolean;
+}
+
 export interface LookSeries {
   /** Metric name, or `net_value`. */
   readonly metric: string;

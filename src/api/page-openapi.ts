@@ -66,6 +66,7 @@ export const pagePaths: Schema = {
   ]),
   [experiment('now')]: about('The last hour by variant'),
   [experiment('series')]: about('Split, looks and maturity over time'),
+  [experiment('split-cells')]: about('Where the split is off: by time, segment and revision, worst first'),
   [experiment('distributions')]: about('Latency of attempts by variant'),
   [experiment('served')]: about('Who answered whom, and why'),
   [experiment('timeline')]: about('Every change with what was before and after'),

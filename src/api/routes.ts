@@ -45,6 +45,7 @@ export interface ApiPaths {
   overview(name: string): string;
   now(name: string): string;
   series(name: string): string;
+  splitCells(name: string): string;
   distributions(name: string): string;
   served(name: string): string;
   timeline(name: string): string;
@@ -84,6 +85,7 @@ export const paths: ApiPaths = {
   overview: (name) => `${paths.experiment(name)}/overview`,
   now: (name) => `${paths.experiment(name)}/now`,
   series: (name) => `${paths.experiment(name)}/series`,
+  splitCells: (name) => `${paths.experiment(name)}/split-cells`,
   distributions: (name) => `${paths.experiment(name)}/distributions`,
   served: (name) => `${paths.experiment(name)}/served`,
   timeline: (name) => `${paths.experiment(name)}/timeline`,

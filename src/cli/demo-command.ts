@@ -11,6 +11,7 @@ interface DemoCommandOptions {
   readonly scenario: ScenarioName;
   readonly serviceMs?: string;
   readonly keep?: string;
+  readonly page?: boolean;
   readonly json?: boolean;
 }
 
@@ -32,6 +33,7 @@ export async function demoCommand(options: DemoCommandOptions): Promise<void> {
     style,
     write: (text) => process.stdout.write(text),
     progressStream: process.stderr,
+    staysOpen: options.page === true,
     signal: stop.signal,
     startServer: ({ experiments, dataDirectory }) =>
       startServer({ experiments, dataDirectory, port: 0, apiPort: 0, startDrafts: true }),

@@ -99,10 +99,11 @@ Exit codes:  0 done; verdict: 0 ship, 1 roll back or invalid, 3 undecided or no 
     )
     .option('--service-ms <baseline,enhanced>', 'simulated service times in ms, for example 45,62')
     .option('--keep <dir>', 'keep the logs of the run in this directory')
+    .option('--page', 'keep the live page open after the verdict, until Ctrl-C')
     .addOption(jsonOption())
     .addHelpText(
       'after',
-      '\nExamples:\n  assay demo\n  assay demo --scenario rollback\n  assay demo --service-ms 45,62 --json > report.json',
+      '\nExamples:\n  assay demo\n  assay demo --page\n  assay demo --scenario rollback\n  assay demo --service-ms 45,62 --json > report.json',
     )
     .action(async (options) => (await import('./demo-command.ts')).demoCommand(options));
 

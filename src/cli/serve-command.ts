@@ -54,7 +54,7 @@ export async function serveCommand(options: ServeOptions): Promise<void> {
   const { logFormat: format, logLevel: level } = options;
   const tell = createOperatorLog({ format, level, write: note, now: Date.now });
   const announce: Announce =
-    format === 'text' ? note : (line) => tell(line.replace(/ {2,}/g, ' '), { name: 'serving', level: 'info' });
+    format === 'text' ? note : (line) => tell(line.replace(/ {2,}/g, ' '), { name: 'serving' });
   // Before anybody can reach the server: a service manager may stop it in the moment in which it says that it listens.
   const stopped = untilSignalled(announce);
   const server = await startServer({

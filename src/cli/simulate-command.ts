@@ -22,7 +22,7 @@ interface SimulateOptions extends PlanningOptions {
  */
 export async function simulateCommand(options: SimulateOptions): Promise<void> {
   const scenario = scenarioOf(options);
-  const { experiment, expectations } = await readPlanning(options);
+  const { experiment, expectations, logged } = await readPlanning(options, { takesUnits: true });
   const worlds =
     scenario.kind === 'at-boundary'
       ? Math.max(1, experiment.decision.primary.length) + experiment.decision.guardrails.length
@@ -35,6 +35,7 @@ export async function simulateCommand(options: SimulateOptions): Promise<void> {
   const simulation = simulateRule(experiment, {
     scenario,
     expectations,
+    ...(logged === undefined ? {} : { logged }),
     runs: options.runs,
     looks: options.looks,
     random: createRandom(options.seed),
@@ -43,7 +44,10 @@ export async function simulateCommand(options: SimulateOptions): Promise<void> {
   progress.stop();
   if (simulation.kind === 'insufficient')
     throw new AssayError('input-invalid', `${options.file} cannot be simulated: ${simulation.reason}`, {
-      fix: 'Say what is expected in spec.plan.expected, or with --baseline and --difference; or simulate with --aa.',
+      fix:
+        logged === undefined
+          ? 'Say what is expected in spec.plan.expected, or with --baseline and --difference; or simulate with --aa.'
+          : 'Leave out --log to make the traffic up, or log more of the control first.',
     });
   if (options.json) sayJson({ ...simulation, seed: options.seed });
   else for (const line of linesOf(simulation)) say(line);
@@ -76,6 +80,11 @@ function linesOf(simulation: Simulation): readonly string[] {
     ...wrap(
       `${simulation.experiment}: ${formatCount(runs)} runs, each looked at up to ${looks} times, until a verdict fell or the plan was over.`,
     ),
+    ...(simulation.logged === undefined
+      ? []
+      : wrap(
+          `Units drawn with replacement from ${formatCount(simulation.logged.drawnFrom)} logged ones of ${simulation.logged.variant}${simulation.logged.drawnFrom < simulation.logged.units ? ` (of ${formatCount(simulation.logged.units)})` : ''}, with all their metrics together.`,
+        )),
     '',
     ...simulation.worlds.flatMap((world) => [...worldLines(world), '']),
     ...sums.flatMap((line) => wrap(line, 4)),

@@ -1,6 +1,7 @@
 // Who acts while nobody looks? Holds guardrails against the live counts, asks for verdicts, and takes the steps the file allows.
 import { makeReport, type Verdict } from '../decision/index.ts';
 import type { ExperimentSummary, VariantTally } from '../evidence/index.ts';
+import { experimentLabel } from '../experiment/index.ts';
 import { canonicalJson, digestOf } from './control-chain.ts';
 import type { Grounds, ProposedStep } from './control-event.ts';
 import type { ExperimentService } from './experiment-service.ts';
@@ -13,7 +14,10 @@ import { nextStep, rampObstacles } from './ramp-gate.ts';
 export interface DecisionLoopOptions {
   readonly service: Pick<ExperimentService, 'list' | 'get' | 'act' | 'note' | 'recordVerdict' | 'subscribe'>;
   readonly reports: ReportSource;
-  /** Told of whatever keeps one experiment from being looked after; the others are, and it is tried again. */
+  /**
+   * Told of whatever keeps one experiment from being looked after; the others are, and it is tried again.
+   * @param experiment `NAME`, or `NAMESPACE/NAME` outside the namespace `default`.
+   */
   readonly onFault: (fault: unknown, experiment: string) => void;
 }
 
@@ -140,7 +144,7 @@ export function createDecisionLoop({ service, reports, onFault }: DecisionLoopOp
         try {
           await guard(state, nowMs);
         } catch (fault) {
-          onFault(fault, state.experiment.name);
+          onFault(fault, experimentLabel(state.experiment.namespace, state.experiment.name));
         }
       }
     },
@@ -153,7 +157,7 @@ export function createDecisionLoop({ service, reports, onFault }: DecisionLoopOp
           const present = service.get(name, namespace);
           if (present.state === 'running') await follow(present, judged, nowMs);
         } catch (fault) {
-          onFault(fault, name);
+          onFault(fault, experimentLabel(namespace, name));
         }
       }
       lastVerdictsMs = nowMs;

@@ -19,7 +19,7 @@ export interface RegisteredVariantsOptions {
   /** Where people read the report of an experiment. */
   readonly reportUrl: (name: string, namespace: string) => string;
   /** One sentence per event an operator needs. */
-  readonly tell: (sentence: string) => void;
+  readonly tell: (sentence: string, isTrouble: boolean) => void;
   /** Chance in 0..1, for the jitter of pauses. */
   readonly random: () => number;
   /** First and longest pause before the registry is told again, milliseconds; defaults 1,000 and 60,000. */
@@ -74,7 +74,7 @@ export function withModelRegistry(service: ExperimentService, options: Registere
         variants.push(await resolveVariant({ ...variant, upstream: given }, registry));
       } catch (fault) {
         if (!isSame || !isAway(fault)) throw fault;
-        tell(`variant ${variant.name} stays version ${before.registered?.version}: ${(fault as Error).message}`);
+        tell(`variant ${variant.name} stays version ${before.registered?.version}: ${(fault as Error).message}`, true);
         variants.push({ ...variant, upstream: before });
       }
     }
@@ -99,7 +99,7 @@ export function withModelRegistry(service: ExperimentService, options: Registere
       const reason = `the verdict at the promotion is ${verdict.kind}`;
       return await service.recordVerdict({ name, namespace, author, reason, verdict, summary: stored, basis });
     } catch (fault) {
-      tell(`${name} is promoted without a verdict of this moment: ${(fault as Error).message}`);
+      tell(`${name} is promoted without a verdict of this moment: ${(fault as Error).message}`, true);
       return state;
     }
   };
@@ -207,16 +207,16 @@ function startTelling(
     for (let failures = 0; !stop.signal.aborted; failures += 1) {
       try {
         const said = await tellRegistry(entry, state);
-        if (said !== null) tell(`${registry!.place}: ${said}`);
+        if (said !== null) tell(`${registry!.place}: ${said}`, false);
         return;
       } catch (fault) {
         const { message } = fault as Error;
         if (!(fault instanceof AssayError && fault.retryable)) {
-          tell(`the registry was not told of the ${entry.event.kind} of ${name}: ${message}`);
+          tell(`the registry was not told of the ${entry.event.kind} of ${name}: ${message}`, true);
           return;
         }
         if (failures === 0)
-          tell(`the registry will be told of the ${entry.event.kind} of ${name} when it is back: ${message}`);
+          tell(`the registry will be told of the ${entry.event.kind} of ${name} when it is back: ${message}`, true);
         const waitMs = Math.min(longestPauseMs, firstPauseMs * 2 ** failures) * (0.5 + random());
         await pause(waitMs, undefined, { signal: stop.signal, ref: false }).catch(() => undefined);
       }

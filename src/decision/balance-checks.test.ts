@@ -40,6 +40,43 @@ describe('a check of balance', () => {
     expect(runChecks({ ...sound, segments: [segment('rare', 4, 0)] }, none)).not.toHaveProperty('segmentRatio');
   });
 
+  it('tests the split within segments at every look while an experiment runs', () => {
+    // chi-squared 13.9 and twice that p-value are far below 0.001 at one look, not at every look.
+    const odd = { ...sound, segments: [segment('home', 2_200, 1_964), segment('list', 2_000, 2_000)] };
+    expect(runChecks(odd, none).segmentRatio?.ok).toBe(false);
+    expect(runChecks(odd, { ...none, isWatched: true }).segmentRatio?.ok).toBe(true);
+    const broken = { ...sound, segments: [segment('home', 2_400, 1_700), segment('list', 2_000, 2_000)] };
+    expect(runChecks(broken, { ...none, isWatched: true }).segmentRatio).toMatchObject({
+      ok: false,
+      text: expect.stringContaining('at every look'),
+      numbers: { units: 4_100, segments: 2 },
+    });
+  });
+
+  it('holds each allocation of a segment against its own shares', () => {
+    const under = (shares: readonly [number, number], old: number, candidate: number) => ({
+      epochs: [1],
+      shares: { old: shares[0], new: shares[1] },
+      variants: [variant('old', old, {}), variant('new', candidate, {})],
+    });
+    // `home` came in mostly under 90/10, `list` under 50/50: each as declared, neither as the mixture of both.
+    const home = {
+      ...segment('home', 1_900, 300),
+      strata: [under([0.9, 0.1], 1_800, 200), under([0.5, 0.5], 100, 100)],
+    };
+    const list = {
+      ...segment('list', 1_090, 1_010),
+      strata: [under([0.9, 0.1], 90, 10), under([0.5, 0.5], 1_000, 1_000)],
+    };
+    const mixed = summaryOf([side('old', 2_990), side('new', 1_310)]);
+    expect(runChecks({ ...mixed, segments: [home, list] }, none).segmentRatio).toMatchObject({ ok: true });
+    const lost = { ...list, strata: [list.strata[0]!, under([0.5, 0.5], 1_000, 800)] };
+    expect(runChecks({ ...mixed, segments: [home, lost] }, none).segmentRatio).toMatchObject({
+      ok: false,
+      blocks: true,
+    });
+  });
+
   it('finds units that were not alike before their first exposure', () => {
     const with_ = (covariate: number): ExperimentSummary => {
       const metrics = (center: number) => ({
@@ -49,6 +86,12 @@ describe('a check of balance', () => {
     };
     expect(runChecks(with_(1.01), none).covariates).toMatchObject({ ok: true });
     expect(runChecks(with_(1.1), none).covariates).toMatchObject({ ok: false, blocks: true });
+    // 3.6 standard errors are enough at one look, not at every one; 6.7 are.
+    const watched = { ...none, isWatched: true };
+    expect(runChecks(with_(1.08), none).covariates?.ok).toBe(false);
+    expect(runChecks(with_(1.08), watched).covariates?.ok).toBe(true);
+    expect(runChecks(with_(1.15), watched).covariates).toMatchObject({ ok: false, blocks: true });
+    expect(runChecks(with_(1.15), watched).covariates?.text).toContain('at every look');
     expect(runChecks(sound, none)).not.toHaveProperty('covariates');
   });
 
@@ -59,6 +102,9 @@ describe('a check of balance', () => {
       text: expect.stringContaining("87.5 % of new's units have a value of accuracy, 97.5 % of old's"),
     });
     expect(runChecks(summaryOf([some('old', 3_900), some('new', 3_890)]), none).joinRates).toMatchObject({ ok: true });
+    const few = summaryOf([some('old', 3_900), some('new', 3_840)]);
+    expect(runChecks(few, none).joinRates?.ok).toBe(false);
+    expect(runChecks(few, { ...none, isWatched: true }).joinRates?.ok).toBe(true);
   });
 
   it.each([

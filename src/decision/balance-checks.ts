@@ -1,6 +1,15 @@
 // Were the variants alike before anything was measured, and was the run whole? Checks of segments, covariates, joins, time and the plan.
-import type { ExperimentSummary, VariantSummary } from '../evidence/index.ts';
-import { chiSquared, compareProportions, covariateBalance, type JointMoments, sampleRatio } from '../stats/index.ts';
+import type { ExperimentSummary, StratumSummary, VariantSummary } from '../evidence/index.ts';
+import {
+  chiSquared,
+  compareProportions,
+  covariateBalance,
+  type JointMoments,
+  normal,
+  sampleRatio,
+  watchLimit,
+  watchSampleRatio,
+} from '../stats/index.ts';
 import { durationText, numberText, percentText } from './number-text.ts';
 import type { CheckEntry } from './report.ts';
 
@@ -18,26 +27,109 @@ function worstOf<T extends { readonly pValue: number }>(
   return { worst, pValue, ok: pValue >= alarmAlpha };
 }
 
-/** Is the split as declared within every value of every segment? Undefined without segments. */
+/**
+ * Is the split as declared within every value of every segment? Each allocation of a segment is held against its own shares.
+ * Undefined without segments.
+ * @param expected shares of the one allocation of an experiment whose shares never changed
+ */
 export function checkSegmentRatio(
   { segments }: ExperimentSummary,
   expected: Readonly<Record<string, number>>,
+  { isWatched }: { readonly isWatched: boolean },
 ): CheckEntry | undefined {
-  const names = Object.keys(expected).filter((name) => (expected[name] ?? 0) > 0);
   // A unit stands in as many stretches of days as it stayed for, which the variant may decide.
   const cuts = segments.filter(({ segment }) => segment !== 'days_since_exposure');
-  const tests = cuts.flatMap(({ segment, value, variants }) => {
+  const tests = cuts.flatMap((cut) => {
+    const split = splitOf(cut.strata ?? [{ shares: expected, variants: cut.variants }], { isWatched });
+    return split === undefined ? [] : [{ segment: cut.segment, value: cut.value, ...split }];
+  });
+  const found = worstOf(tests);
+  if (found === undefined) return undefined;
+  const { worst, pValue, ok } = found;
+  const seen = Object.entries(worst.units).map(([name, count]) => `${name} has ${numberText(count, 1)} units`);
+  return {
+    ok,
+    text: ok
+      ? `The split is as declared within each of ${tests.length} segment values.`
+      : `The split is broken where ${worst.segment} is ${worst.value}: ${seen.join(', ')}, p = ${numberText(pValue)}${isWatched ? ' at every look' : ''} among ${tests.length} segment values.`,
+    numbers: { pValue, segments: tests.length, units: Object.values(worst.units).reduce((sum, each) => sum + each, 0) },
+    ...(ok ? {} : { blocks: true }),
+  };
+}
+
+/** One segment value's allocations together; undefined where too few units came in to say anything. */
+function splitOf(
+  strata: readonly Pick<StratumSummary, 'shares' | 'variants'>[],
+  { isWatched }: { readonly isWatched: boolean },
+): { readonly pValue: number; readonly units: Readonly<Record<string, number>> } | undefined {
+  const units: Record<string, number> = {};
+  let statistic = 0;
+  let df = 0;
+  let logE = 0;
+  for (const { shares, variants } of strata) {
+    const names = Object.keys(shares).filter((name) => (shares[name] ?? 0) > 0);
     const counts = names.map((name) => variants.find(({ variant }) => variant === name)?.units ?? 0);
-    // Too few units for chi-squared say nothing.
+    const parts = names.map((name) => shares[name] ?? 0);
     const total = counts.reduce((sum, count) => sum + count, 0);
-    if (total * Math.min(...names.map((name) => expected[name] ?? 0)) < 5) return [];
-    const test = sampleRatio(
-      counts,
-      names.map((name) => expected[name] ?? 0),
-    );
-    return test.kind === 'insufficient'
-      ? []
-      : [{ segment, value, counts, pValue: chiSquared(test.df).sf(test.statistic) }];
+    const test = sampleRatio(counts, parts);
+    const watched = watchSampleRatio(counts, parts);
+    // Too few units for chi-squared say nothing.
+    if (test.kind === 'insufficient' || total * Math.min(...parts) < 5) continue;
+    statistic += test.statistic;
+    df += test.df;
+    // Evidence of separate allocations multiplies.
+    if (watched.kind === 'watched') logE += watched.logE;
+    names.forEach((name, i) => {
+      units[name] = (units[name] ?? 0) + (counts[i] ?? 0);
+    });
+  }
+  if (df === 0) return undefined;
+  return { pValue: isWatched ? Math.min(1, Math.exp(-logE)) : chiSquared(df).sf(statistic), units };
+}
+
+/** Watched sequences of these checks are tightest at so many units of a pair of variants. */
+const balanceHorizon = 5_000;
+
+/** A p-value as it must be to hold at every look: its normal score against an asymptotic confidence sequence. */
+function atEveryLook(pValue: number, sides: Sides): number {
+  if (!(pValue > 0)) return 0;
+  const watched = watchLimit(
+    { estimate: normal.isf(pValue / 2), standardError: 1, n: sides.control.units + sides.candidate.units },
+    { alpha: alarmAlpha, horizon: balanceHorizon, direction: 'apart', tuning: 'approximate' },
+  );
+  return watched.kind === 'watched' ? watched.pValue : 1;
+}
+
+interface Sides {
+  readonly control: VariantSummary;
+  readonly candidate: VariantSummary;
+}
+
+/** What a test makes of each metric of each candidate beside the control; where it makes nothing, nothing. */
+function eachComparison<T>(
+  summary: ExperimentSummary,
+  test: (name: string, sides: Sides) => T | undefined,
+): readonly T[] {
+  const control = summary.variants.find(({ variant }) => variant === summary.control);
+  if (control === undefined) return [];
+  return summary.variants
+    .filter((candidate) => candidate !== control)
+    .flatMap((candidate) => Object.keys(control.metrics).flatMap((name) => test(name, { control, candidate }) ?? []));
+}
+
+/** Are the covariates, known before the first exposure, alike? Undefined where no metric has one. */
+export function checkCovariates(
+  summary: ExperimentSummary,
+  { isWatched }: { readonly isWatched: boolean },
+): CheckEntry | undefined {
+  const tests = eachComparison(summary, (name, sides) => {
+    const { control, candidate } = sides;
+    const left = covariateOf(control, name);
+    const right = covariateOf(candidate, name);
+    if (left === undefined || right === undefined) return undefined;
+    const test = covariateBalance(left, right, { alpha: alarmAlpha });
+    if (test.kind === 'insufficient') return undefined;
+    return { name, variant: candidate.variant, pValue: isWatched ? atEveryLook(test.pValue, sides) : test.pValue };
   });
   const found = worstOf(tests);
   if (found === undefined) return undefined;
@@ -45,36 +137,8 @@ export function checkSegmentRatio(
   return {
     ok,
     text: ok
-      ? `The split is as declared within each of ${tests.length} segment values.`
-      : `The split is broken where ${worst.segment} is ${worst.value}: ${names.map((name, i) => `${name} has ${numberText(worst.counts[i] ?? 0, 1)} units`).join(', ')}, p = ${numberText(pValue)} among ${tests.length} segment values.`,
-    numbers: { pValue, segments: tests.length },
-    ...(ok ? {} : { blocks: true }),
-  };
-}
-
-/** Are the covariates, known before the first exposure, alike? Undefined where no metric has one. */
-export function checkCovariates(summary: ExperimentSummary): CheckEntry | undefined {
-  const control = summary.variants.find(({ variant }) => variant === summary.control);
-  if (control === undefined) return undefined;
-  const tests = summary.variants.flatMap((candidate) =>
-    candidate === control
-      ? []
-      : Object.keys(control.metrics).flatMap((name) => {
-          const left = covariateOf(control, name);
-          const right = covariateOf(candidate, name);
-          if (left === undefined || right === undefined) return [];
-          const test = covariateBalance(left, right, { alpha: alarmAlpha });
-          return test.kind === 'insufficient' ? [] : [{ name, variant: candidate.variant, pValue: test.pValue }];
-        }),
-  );
-  const found = worstOf(tests);
-  if (found === undefined) return undefined;
-  const { worst, pValue, ok } = found;
-  return {
-    ok,
-    text: ok
       ? `The variants' units were alike before their first exposure (${tests.length} ${tests.length === 1 ? 'covariate' : 'covariates'}).`
-      : `The covariate of ${worst.name} differs between ${worst.variant} and ${summary.control} before the first exposure, p = ${numberText(pValue)}: the assignment, its logging or the join is at fault.`,
+      : `The covariate of ${worst.name} differs between ${worst.variant} and ${summary.control} before the first exposure, p = ${numberText(pValue)}${isWatched ? ' at every look' : ''}: the assignment, its logging or the join is at fault.`,
     numbers: { pValue, covariates: tests.length },
     ...(ok ? {} : { blocks: true }),
   };
@@ -93,20 +157,20 @@ function covariateOf(variant: VariantSummary, name: string): JointMoments | unde
 }
 
 /** Have as many of each variant's units a value? Where not, a metric compares different kinds of units. */
-export function checkJoinRates(summary: ExperimentSummary): CheckEntry | undefined {
-  const control = summary.variants.find(({ variant }) => variant === summary.control);
-  if (control === undefined) return undefined;
-  const tests = summary.variants.flatMap((candidate) =>
-    candidate === control
-      ? []
-      : Object.keys(control.metrics).flatMap((name) => {
-          const left = measured(control, name);
-          const right = measured(candidate, name);
-          if (left === undefined || right === undefined) return [];
-          const test = compareProportions(left, right, { alpha: alarmAlpha });
-          return test.kind === 'insufficient' ? [] : [{ name, variant: candidate.variant, pValue: test.pValue, test }];
-        }),
-  );
+export function checkJoinRates(
+  summary: ExperimentSummary,
+  { isWatched }: { readonly isWatched: boolean },
+): CheckEntry | undefined {
+  const tests = eachComparison(summary, (name, sides) => {
+    const { control, candidate } = sides;
+    const left = measured(control, name);
+    const right = measured(candidate, name);
+    if (left === undefined || right === undefined) return undefined;
+    const test = compareProportions(left, right, { alpha: alarmAlpha });
+    if (test.kind === 'insufficient') return undefined;
+    const pValue = isWatched ? atEveryLook(test.pValue, sides) : test.pValue;
+    return { name, variant: candidate.variant, pValue, test };
+  });
   const found = worstOf(tests);
   if (found === undefined) return undefined;
   const { worst, pValue, ok } = found;
@@ -114,7 +178,7 @@ export function checkJoinRates(summary: ExperimentSummary): CheckEntry | undefin
     ok,
     text: ok
       ? 'As many units of each variant have a value of each metric.'
-      : `${percentText(worst.test.candidate)} of ${worst.variant}'s units have a value of ${worst.name}, ${percentText(worst.test.control)} of ${summary.control}'s (p = ${numberText(pValue)}): the metric compares different kinds of units.`,
+      : `${percentText(worst.test.candidate)} of ${worst.variant}'s units have a value of ${worst.name}, ${percentText(worst.test.control)} of ${summary.control}'s (p = ${numberText(pValue)}${isWatched ? ' at every look' : ''}): the metric compares different kinds of units.`,
     numbers: { pValue, control: worst.test.control, candidate: worst.test.candidate },
   };
 }

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { EvidenceHealth, ExperimentSummary } from '../evidence/index.ts';
 import { checkSampleRatio, expectedShares, runChecks } from './checks.ts';
-import { quietHealth, summaryOf, variant } from './summary.fixture.ts';
+import { checkCode } from './findings.ts';
+import { makeReport } from './make-report.ts';
+import { mean, quietHealth, specification, summaryOf, variant } from './summary.fixture.ts';
 
 const none = { elapsedMs: undefined, minDurationMs: undefined, planChanges: [] };
 const health = (change: Partial<EvidenceHealth>): EvidenceHealth => ({ ...quietHealth, ...change });
@@ -93,5 +95,113 @@ describe('the checks', () => {
 
   it('ask nothing of a log that is not there', () => {
     expect(Object.keys(runChecks(summary({ health: null }), none))).toEqual(['sampleRatio']);
+  });
+});
+
+describe('an experiment in which nothing is as it should be', () => {
+  const covered = (n: number, covariate: number) => ({
+    ...mean(n, 0.7, 1),
+    adjusted: {
+      n,
+      mean: [0.7, covariate],
+      m2: [
+        [n - 1, 0],
+        [0, n - 1],
+      ],
+    },
+  });
+  const side = (name: string, units: number, measured: number, covariate: number) => ({
+    ...variant(name, units, { revenue: covered(measured, covariate) }),
+    fallback: units / 4,
+    waiting: { revenue: units },
+  });
+  const hour = 3_600_000;
+  const broken: ExperimentSummary = {
+    ...summaryOf([side('old', 5_000, 4_900, 1), side('new', 4_000, 3_000, 1.5)], [0.5, 0.5]),
+    segments: [
+      {
+        segment: 'page',
+        value: 'home',
+        variants: [variant('old', 3_000, {}), variant('new', 2_000, {})],
+      },
+    ],
+    series: {
+      widthMs: hour,
+      points: [1, 2, 6, 7].map((at) => ({
+        metric: 'revenue',
+        variant: 'old',
+        atMs: at * hour,
+        n: 500,
+        moments: {
+          n: 500,
+          mean: [1, 1],
+          m2: [
+            [0, 0],
+            [0, 0],
+          ],
+        },
+      })),
+    },
+    health: health({
+      unitsInSeveralVariants: 2_000,
+      outcomes: { received: 1_000, duplicates: 0, joined: 400, orphans: 500, late: 100 },
+      namespace: { outcomes: 1_000, orphans: 500 },
+      modelUsed: { compared: 100, mismatched: 50 },
+      variantServed: { compared: 100, mismatched: 50 },
+      uncleanShutdowns: 2,
+      expired: 700,
+    }),
+  };
+  const options = {
+    experiment: {
+      ...specification({ primary: ['revenue > control.revenue'], minDurationMs: 48 * hour, method: 'fixed' }),
+      plan: { units: 20_000 },
+    },
+    startedAtMs: 0,
+    nowMs: 30 * hour,
+    planChanges: ['primary was "revenue > 1"'],
+  };
+  const report = makeReport(broken, options);
+
+  it('every check says so by a code, a sentence, numbers and what to do', () => {
+    expect(Object.keys(report.checks).sort()).toEqual(
+      [
+        ...[
+          'covariates',
+          'expired',
+          'fallback',
+          'gaps',
+          'joinRates',
+          'maturity',
+          'minDuration',
+          'modelUsed',
+          'orphans',
+        ],
+        ...['outcomeJoin', 'peeking', 'planUnchanged', 'sampleRatio', 'segmentRatio', 'severalVariants'],
+        ...['uncleanShutdown', 'variantServed', 'wholeWeeks'],
+      ].sort(),
+    );
+    const codes = report.findings.map(({ code }) => code);
+    for (const [name, check] of Object.entries(report.checks)) {
+      expect(check.ok, name).toBe(false);
+      expect(check.text, name).toMatch(/^.{20,}[.:]/s);
+      expect(Object.values(check.numbers ?? {}).length, name).toBeGreaterThan(0);
+      for (const value of Object.values(check.numbers ?? {})) expect(Number.isFinite(value), name).toBe(true);
+      expect(check.fix, name).toMatch(/^[A-Z].{15,}\.$/);
+      expect(checkCode(name), name).toMatch(/^[a-z]+(-[a-z]+)+$|^peeking$/);
+      expect(codes, name).toContain(checkCode(name));
+    }
+    expect(new Set(codes).size).toBe(codes.length);
+  });
+
+  it('is invalid, and would not ship for any check that blocks', () => {
+    expect(report.verdict.kind).toBe('invalid');
+    const blocking = Object.entries(report.checks).flatMap(([name, { blocks }]) => (blocks ? [name] : []));
+    expect(blocking.sort()).toEqual(
+      [
+        ...['covariates', 'fallback', 'maturity', 'modelUsed', 'peeking', 'segmentRatio', 'severalVariants'],
+        'variantServed',
+      ].sort(),
+    );
   });
 });

@@ -24,7 +24,7 @@ export interface CheckOptions {
   readonly planChanges: readonly string[];
   /** What people have written down about the time of the experiment; explains gaps. */
   readonly annotations?: readonly AnnotatedTime[];
-  /** The experiment is looked at again and again, so that the split is tested at every look; default false. */
+  /** The experiment is looked at again and again, so that split, covariates and joins are tested at every look; default false. */
   readonly isWatched?: boolean;
   /** Default: a plan without one look at its end. */
   readonly plan?: { readonly isFixed: boolean; readonly units: number | undefined };
@@ -83,13 +83,14 @@ export function runChecks(summary: ExperimentSummary, options: CheckOptions): Re
 
 function checksOf(summary: ExperimentSummary, options: CheckOptions): Report['checks'] {
   const checks: Record<string, CheckEntry> = {};
+  const looks = { isWatched: options.isWatched ?? false };
   if (options.minDurationMs !== undefined) {
     checks.minDuration = checkMinDuration(options.elapsedMs, options.minDurationMs);
   }
   const units = summary.variants.reduce((sum, variant) => sum + variant.units, 0);
   for (const [name, check] of [
-    ['segmentRatio', checkSegmentRatio(summary, expectedShares(summary.epochs))],
-    ['covariates', checkCovariates(summary)],
+    ['segmentRatio', checkSegmentRatio(summary, expectedShares(summary.epochs), looks)],
+    ['covariates', checkCovariates(summary, looks)],
     ['wholeWeeks', summary.health === null ? undefined : checkWholeWeeks(options.elapsedMs, options.minDurationMs)],
     ['peeking', options.plan === undefined ? undefined : checkPeeking(units, options.plan)],
     ['gaps', checkGaps(summary, options.annotations)],
@@ -98,7 +99,7 @@ function checksOf(summary: ExperimentSummary, options: CheckOptions): Report['ch
   }
   // A table of numbers says nothing of waiting outcomes, fallbacks or changed plans: it cannot pass a check of them.
   if (summary.health !== null) {
-    const joinRates = checkJoinRates(summary);
+    const joinRates = checkJoinRates(summary, looks);
     if (joinRates !== undefined) checks.joinRates = joinRates;
     checks.maturity = checkMaturity(summary);
     checks.fallback = checkFallback(summary);
@@ -111,7 +112,7 @@ function checksOf(summary: ExperimentSummary, options: CheckOptions): Report['ch
     if (summary.health.expired !== undefined) checks.expired = checkExpired(summary.health.expired);
   }
   if (summary.strata !== undefined) checks.allocations = checkAllocations(summary);
-  return { sampleRatio: checkSampleRatio(summary.epochs, { isWatched: options.isWatched ?? false }), ...checks };
+  return { sampleRatio: checkSampleRatio(summary.epochs, looks), ...checks };
 }
 
 /** Not a fault: says how the numbers were put together after the shares of variants had changed. */
@@ -220,6 +221,7 @@ function checkMinDuration(elapsedMs: number | undefined, minDurationMs: number):
     return {
       ok: minDurationMs === 0,
       text: 'The experiment has not started, or its evidence carries no times: the planned duration cannot be checked.',
+      numbers: { minDurationMs },
     };
   }
   if (minDurationMs === 0) {

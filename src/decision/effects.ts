@@ -25,6 +25,7 @@ import { insufficient } from './absent.ts';
 import { constantDifferenceInterval, constantRate, constantRateMethod } from './constant-rate.ts';
 import { compareMeasured, estimateRoot, rootOfMeanSquare } from './measured.ts';
 import type { Difference, MetricEntry, MetricVariantEntry } from './report.ts';
+import { scoreDrift } from './score-drift.ts';
 
 type Known = Exclude<MetricSummary, { readonly kind: 'insufficient' }>;
 
@@ -211,8 +212,11 @@ export function metricEntry(
   const entries = variants.map((variant): MetricVariantEntry => {
     const summary = variant.metrics[name];
     if (summary !== undefined && summary.kind !== 'insufficient') kind = moreGeneral(kind, summary.kind);
-    const entry = estimateEntry(name, variant, options);
-    if (variant === control) return entry;
+    const own = estimateEntry(name, variant, options);
+    if (variant === control) return own;
+    const before = control?.metrics[name];
+    const drift = before === undefined || summary === undefined ? undefined : scoreDrift(before, summary);
+    const entry = drift === undefined ? own : { ...own, drift };
     const test = compareIn(name, control, variant, options);
     if (test.kind === 'tested') methods.add(test.method);
     const difference = differenceOf(name, variant, { control, test, alpha: options.alpha });

@@ -34,3 +34,4 @@ export type {
   VerdictKind,
 } from './report.ts';
 export { type Scenario, type SimulatedWorld, type Simulation, simulateRule } from './simulate-rule.ts';
+export { valueWarnings } from './value-findings.ts';

@@ -14,6 +14,7 @@ import { looksOf } from './looks.ts';
 import { moneyEntry } from './money.ts';
 import { numberText } from './number-text.ts';
 import type { LatencyEntry, MetricEntry, Report, ValueEntry, VariantEntry } from './report.ts';
+import { driftFindings } from './score-drift.ts';
 import { segmentEffects, segmentFindings } from './segment-effects.ts';
 import { seriesEntries } from './series.ts';
 
@@ -105,6 +106,7 @@ export function makeReport(pooled: ExperimentSummary, options: JudgementOptions 
     ...(looks.length === 0 ? {} : { looks }),
     findings: [
       ...collectFindings({ summary, checks, cases, verdict, alpha, model, zeroOne }),
+      ...driftFindings(metrics, summary.control),
       ...segmentFindings(bySegment, alpha),
     ],
     verdict: { ...verdict, ...words },

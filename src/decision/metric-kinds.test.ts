@@ -57,6 +57,42 @@ describe('a calibration error', () => {
     expect(young?.estimate).toBeCloseTo((0.3 + 0.1 + 0.4) / 3, 12);
     expect(young?.interval).toMatchObject({ kind: 'insufficient', reason: expect.stringContaining('Brier') });
     expect(young?.difference).toMatchObject({ pValue: { kind: 'insufficient' }, absolute: 0 });
+    expect(young?.drift).toMatchObject({ kind: 'insufficient' });
+  });
+
+  it('comes with the drift of the scores behind it: counts of Siddiqi’s example, sparse bins put together', () => {
+    // Shares .1 .2 .4 .2 .1 against .15 .25 .3 .2 .1: index 0.0601986402162968.
+    const scores = (counts: readonly number[]) =>
+      calibrationOf(
+        counts.flatMap((count, bin) =>
+          Array.from({ length: count }, (_, i) => ({ probability: bin / 5 + 0.1, label: (i % 2) as 0 | 1 })),
+        ),
+        5,
+      );
+    const compare = (control: readonly number[], candidate: readonly number[], perUnit = 1) => {
+      const side = (counts: readonly number[]): MetricSummary => {
+        const rows = counts.reduce((sum, count) => sum + count, 0);
+        return { kind: 'calibration', n: rows / perUnit, rows, summary: scores(counts) };
+      };
+      const report = makeReport(
+        summaryOf([variant('old', 1_000, { m: side(control) }), variant('new', 1_000, { m: side(candidate) })]),
+      );
+      const found = entry(report, 'm').variants.find((each) => each.variant === 'new');
+      return { drift: found?.drift, codes: report.findings.map(({ code }) => code) };
+    };
+    const usual = [100, 200, 400, 200, 100];
+    const little = compare(usual, [150, 250, 300, 200, 100]);
+    expect(little.drift).toMatchObject({ index: expect.closeTo(0.0601986402162968, 12), bins: 5 });
+    expect(little.codes).not.toContain('scores-drifted');
+    // The index over 1/1000 + 1/1000 is chi-squared with four degrees of freedom: 30.1.
+    expect(little.drift).toMatchObject({ pValue: expect.closeTo(4.66e-6, 7) });
+    expect(compare(usual, usual).drift).toMatchObject({ index: 0, pValue: 1 });
+    expect(compare(usual, [150, 250, 300, 200, 100], 2).drift).toMatchObject({
+      pValue: { reason: expect.stringContaining('not independent') },
+    });
+    const much = compare(usual, [0, 100, 200, 300, 400]);
+    expect(much.drift).toMatchObject({ bins: 4 });
+    expect(much.codes).toContain('scores-drifted');
   });
 });
 

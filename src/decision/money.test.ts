@@ -5,6 +5,7 @@ import { makeReport } from './make-report.ts';
 import type { MoneyEntry } from './report.ts';
 import { expectedLossOf, riskAdjustedNet } from './risk-register.ts';
 import { mean, summaryOf, variant } from './summary.fixture.ts';
+import { valueWarnings } from './value-findings.ts';
 
 const file = new URL('../../examples/financial-forecast/experiment.yaml', import.meta.url);
 const example = parseExperimentFile(readFileSync(file, 'utf8'));
@@ -104,5 +105,9 @@ describe('the units of a value model', () => {
     expect(findingsOf([lift, cost])).toContain('mixed-bases');
     expect(findingsOf([lift], 'revenue')).not.toContain('base-mismatch');
     expect(findingsOf([lift], 'trading volume')).toContain('base-mismatch');
+    // Whoever loads the file is told before anything is measured.
+    const loaded = { ...example, value: { unit: 'points', terms: [lift, cost, { ...lift, name: 'slip', per: 1 }] } };
+    expect(valueWarnings(loaded).map(({ code }) => code)).toEqual(['mixed-bases', 'unit-slip']);
+    expect(valueWarnings(example)).toEqual([]);
   });
 });

@@ -111,7 +111,11 @@ const forOwnAnalyses: { readonly [reason: string]: readonly string[] } = {
     'cappedMomentsOf',
     'compareStrata',
   ],
-  'drift of inputs': ['compareDistributions', 'fitsDistribution', 'populationStability', 'stabilityIndex'],
+  'drift of values one by one, or without their counts': [
+    'compareDistributions',
+    'fitsDistribution',
+    'populationStability',
+  ],
   'events per time': [
     'compareGammaPoisson',
     'compareRates',
@@ -177,10 +181,11 @@ describe('the methods of the statistics library', () => {
     expect(listed.filter((name) => !methodsOfStats().includes(name))).toEqual([]);
   });
 
-  it('of a report are at hand: Bayesian, sequential, planned looks, adjusted, by segment and for compliers', () => {
+  it('of a report are at hand: Bayesian, sequential, planned looks, adjusted, by segment, for compliers, paired, calibrated and drifted', () => {
     const text = productText();
     const used = ['posteriorOfEffect', 'compareBetaBinomial', 'watchLimit', 'watchRate', 'watchSampleRatio'];
     const more = ['designLooks', 'selectComparisons', 'compareGroupEffects', 'simpsonCheck', 'complierEffect'];
-    for (const name of [...used, ...more]) expect(text).toMatch(new RegExp(`\\b${name}\\b`));
+    const models = ['comparePairedModels', 'comparePairs', 'calibrationError', 'stabilityIndex'];
+    for (const name of [...used, ...more, ...models]) expect(text).toMatch(new RegExp(`\\b${name}\\b`));
   });
 });

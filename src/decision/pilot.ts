@@ -1,12 +1,12 @@
 // What has a pilot, or an experiment of the past, shown of each metric? Levels and noise to plan the next one with.
-import type { ExperimentSummary } from '../evidence/index.ts';
-import { normal } from '../stats/index.ts';
+import type { ExperimentSummary, VariantSummary } from '../evidence/index.ts';
+import { covarianceOfRatios, normal } from '../stats/index.ts';
 import { pointEstimate } from './effects.ts';
 import { metricVariance } from './linear-effect.ts';
-import type { Expectations, MeasuredLevel, PlannedMetric } from './planned-world.ts';
+import type { Correlation, Expectations, MeasuredLevel, PlannedMetric } from './planned-world.ts';
 import type { Report } from './report.ts';
 
-type Pilot = Pick<Expectations, 'pilot' | 'unitsPerDay'>;
+type Pilot = Pick<Expectations, 'pilot' | 'unitsPerDay' | 'correlation'>;
 
 const dayMs = 86_400_000;
 /** A shorter pilot says nothing of the traffic of a day. */
@@ -37,8 +37,20 @@ export function pilotOfReport(
 /** What a summary shows of its control. */
 export function pilotOfSummary(summary: ExperimentSummary): Pilot {
   const control = summary.variants.find(({ variant }) => variant === summary.control);
+  const units = summary.variants.reduce((sum, each) => sum + each.units, 0);
+  return {
+    ...pilotOfVariant(control ?? { metrics: {}, joint: null }),
+    ...traffic(units, (summary.toMs ?? Number.NaN) - (summary.fromMs ?? Number.NaN)),
+  };
+}
+
+/** What one variant shows. */
+export function pilotOfVariant({
+  metrics,
+  joint,
+}: Pick<VariantSummary, 'metrics' | 'joint'>): Pick<Pilot, 'pilot' | 'correlation'> {
   const pilot: Record<string, MeasuredLevel> = {};
-  for (const [name, metric] of Object.entries(control?.metrics ?? {})) {
+  for (const [name, metric] of Object.entries(metrics)) {
     const level = pointEstimate(metric);
     if (level === undefined || metric.kind === 'insufficient') continue;
     const variance = metricVariance(metric);
@@ -48,8 +60,24 @@ export function pilotOfSummary(summary: ExperimentSummary): Pilot {
       ...(variance !== undefined && variance > 0 ? { noise: variance * metric.n } : {}),
     };
   }
-  const units = summary.variants.reduce((sum, each) => sum + each.units, 0);
-  return { pilot, ...traffic(units, (summary.toMs ?? Number.NaN) - (summary.fromMs ?? Number.NaN)) };
+  const correlation = correlationOf(joint);
+  return { pilot, ...(correlation === undefined ? {} : { correlation }) };
+}
+
+/** Of the estimates of all metrics that are ratios of means over the same units. */
+function correlationOf(joint: VariantSummary['joint']): Correlation | undefined {
+  if (joint === null || joint.moments.n < 2) return undefined;
+  const covariance = covarianceOfRatios(joint.moments);
+  if ('kind' in covariance) return undefined;
+  const names = joint.columns.flatMap((column) => column.match(/^(.*):numerator$/)?.[1] ?? []);
+  const deviations = names.map((_, i) => Math.sqrt(covariance[i]?.[i] ?? 0));
+  const between = (i: number, j: number): number => {
+    const scale = deviations[i]! * deviations[j]!;
+    return scale > 0 ? (covariance[i]?.[j] ?? 0) / scale : 0;
+  };
+  return Object.fromEntries(
+    names.map((name, i) => [name, Object.fromEntries(names.map((other, j) => [other, between(i, j)]))]),
+  );
 }
 
 /** Rows of several per unit are means with the noise that has their likeness in it. */

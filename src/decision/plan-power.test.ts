@@ -70,4 +70,27 @@ describe('the power of a plan', () => {
     const given = planPower(planned(once, plan), { difference: { score: 0.1 }, unitsPerDay: 90 });
     expect(given).toMatchObject({ unitsPerDay: 90, criteria: [{ needed: { units: 3140 } }] });
   });
+
+  it('takes no rate below 0, however much better the candidate shall be, and says so', () => {
+    const { metrics, assumed } = planPower(
+      planned(once, '{ requestsPerDay: 1000, expected: { error_rate: { difference: -0.004 } } }'),
+      { ...known, pilot: { error_rate: { level: 0, form: 'mean' } } },
+    );
+    expect(metrics[1]).toMatchObject({ name: 'error_rate', form: 'rate', control: 0, difference: 0 });
+    expect(assumed).toEqual(['error_rate of 0 under the candidate, as no rate is -0.004']);
+  });
+
+  it('counts how metrics of a unit move together where that is known', () => {
+    const both = '{ primary: [score - 10 * error_rate > control.score - 10 * control.error_rate], method: fixed }';
+    const unitsAt = (between: number): number => {
+      const correlation = { score: { error_rate: between }, error_rate: { score: between } };
+      const { needed } = planPower(planned(both), { ...known, control: { score: 10, error_rate: 0.01 }, correlation })
+        .criteria[0]!;
+      return 'units' in needed ? needed.units : Number.NaN;
+    };
+    // Variance of score - 10 error_rate: 1 + 100 x 0.0099 - 20 x between x sqrt(0.0099).
+    const variance = (between: number): number => 1 + 0.99 - 20 * between * Math.sqrt(0.0099);
+    for (const between of [-0.5, 0.5])
+      expect(unitsAt(between) / unitsAt(0)).toBeCloseTo(variance(between) / variance(0), 2);
+  });
 });

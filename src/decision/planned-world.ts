@@ -1,8 +1,9 @@
-// What would the numbers look like if the plan came true? Levels and noise of every metric, as summaries expected or drawn by chance.
-import type { EvidenceHealth, ExperimentSummary, MetricSummary, VariantSummary } from '../evidence/index.ts';
+// What would the numbers look like if the plan came true? Levels and noise of every metric, and the summaries to be expected.
+import type { MetricSummary, VariantSummary } from '../evidence/index.ts';
 import type { Experiment, Metric } from '../experiment/index.ts';
-import { normal, type Random } from '../stats/index.ts';
+import { normal } from '../stats/index.ts';
 import { zeroOneMetrics } from './constant-rate.ts';
+import { numberText } from './number-text.ts';
 
 /** What is supposed of one metric. */
 export interface PlannedMetric {
@@ -36,6 +37,8 @@ export interface PlannedWorld {
   /** New units a day at full coverage. */
   readonly unitsPerDay: number;
   readonly requestsPerUnit: number;
+  /** Absent where nothing shows it: metrics then count as independent of one another. */
+  readonly correlation?: Correlation;
   /** What nobody said and was therefore assumed, in sentences. */
   readonly assumed: readonly string[];
 }
@@ -48,7 +51,7 @@ export interface MeasuredLevel {
   readonly noise?: number;
 }
 
-/** What is known beforehand; each overrides what stands in the file's plan. */
+/** What is known beforehand; each overrides what stands in the file's plan, and what is given by number what was measured. */
 export interface Expectations {
   /** Level of the control, by metric. */
   readonly control?: Levels;
@@ -58,7 +61,11 @@ export interface Expectations {
   readonly sd?: Levels;
   readonly unitsPerDay?: number;
   readonly pilot?: { readonly [metric: string]: MeasuredLevel };
+  readonly correlation?: Correlation;
 }
+
+/** How the estimates of two metrics of one variant move together, -1..1, by their names; what is absent is 0. */
+export type Correlation = { readonly [metric: string]: { readonly [other: string]: number } };
 
 /** The parts of a specification a planned run rests on. */
 export type PlannedExperiment = Pick<
@@ -84,6 +91,7 @@ export function plannedWorld(experiment: PlannedExperiment, expectations: Expect
     assumed.push(`traffic of ${assumedUnitsPerDay.toLocaleString('en-US')} units a day`);
   }
   const rates = zeroOneMetrics(experiment.metrics);
+  const measured = expectations.pilot ?? {};
   return {
     control,
     candidates: taking.flatMap(({ name }) => (name === control ? [] : [name])),
@@ -92,23 +100,26 @@ export function plannedWorld(experiment: PlannedExperiment, expectations: Expect
       plannedMetric(metric, {
         isRate: rates.has(metric.name) || ['proportion', 'retention', 'hit_rate'].includes(metric.definition.kind),
         expected: {
-          ...experiment.plan.expected?.[metric.name],
+          ...(measured[metric.name] === undefined
+            ? experiment.plan.expected?.[metric.name]
+            : pick('difference', experiment.plan.expected?.[metric.name]?.difference)),
           ...pick('control', expectations.control?.[metric.name]),
           ...pick('difference', expectations.difference?.[metric.name]),
           ...pick('sd', expectations.sd?.[metric.name]),
         },
-        pilot: expectations.pilot?.[metric.name],
+        pilot: measured[metric.name],
         assumed,
       }),
     ),
     unitsPerDay,
     requestsPerUnit,
+    ...pick('correlation', expectations.correlation),
     assumed,
   };
 }
 
-function pick<K extends string>(key: K, value: number | undefined): { readonly [key in K]?: number } {
-  return value === undefined ? {} : ({ [key]: value } as { readonly [key in K]?: number });
+function pick<K extends string, V>(key: K, value: V | undefined): { readonly [key in K]?: V } {
+  return value === undefined ? {} : ({ [key]: value } as { readonly [key in K]?: V });
 }
 
 function plannedMetric(
@@ -122,7 +133,8 @@ function plannedMetric(
 ): PlannedMetric {
   const { expected, pilot, assumed } = known;
   const form =
-    pilot?.form ??
+    // A rate that never moved in the pilot showed no noise; that of a rate follows from its level.
+    (known.isRate && pilot?.form === 'mean' && pilot.noise === undefined ? 'rate' : pilot?.form) ??
     (definition.kind === 'quantile'
       ? 'quantile'
       : definition.kind === 'rmse'
@@ -155,11 +167,15 @@ function plannedMetric(
   const noise = given ?? pilot?.noise ?? usualNoise;
   const isNoiseKnown = form === 'rate' || given !== undefined || pilot?.noise !== undefined;
   if (!isNoiseKnown) assumed.push(`a standard deviation of half its level for ${name}`);
+  const level = control + (expected.difference ?? 0);
+  const possible = known.isRate || form === 'rate' ? Math.min(1, Math.max(0, level)) : level;
+  if (possible !== level)
+    assumed.push(`${name} of ${possible} under the candidate, as no rate is ${numberText(level)}`);
   return {
     name,
     form,
     control,
-    difference: expected.difference ?? 0,
+    difference: possible === level ? (expected.difference ?? 0) : possible - control,
     noise,
     ...(q === undefined ? {} : { q }),
     origin,
@@ -189,15 +205,48 @@ export function expectedVariant(world: PlannedWorld, name: string, at: { n: numb
     const level = at.levels[metric.name] ?? metric.control;
     return [metric.name, metricSummary(metric, { n: at.n, estimate: level, noise: noiseAt(metric, level) })] as const;
   });
-  return variantSummary(name, { units: at.n, requestsPerUnit: world.requestsPerUnit, metrics });
+  return {
+    ...variantSummary(name, { units: at.n, requestsPerUnit: world.requestsPerUnit, metrics }),
+    joint: expectedJoint(world, at),
+  };
+}
+
+/** Moments with the world's correlation between metrics whose estimates are means; null where it knows none. */
+function expectedJoint(
+  world: PlannedWorld,
+  at: { readonly n: number; readonly levels: Levels },
+): VariantSummary['joint'] {
+  const { correlation } = world;
+  if (correlation === undefined) return null;
+  const metrics = world.metrics.filter(
+    ({ name, form }) => correlation[name] !== undefined && (form === 'rate' || form === 'mean'),
+  );
+  const levels = metrics.map(({ name, control }) => at.levels[name] ?? control);
+  const deviations = metrics.map((metric, i) => Math.sqrt(noiseAt(metric, levels[i]!) * (at.n - 1)));
+  const together = (i: number, j: number): number =>
+    deviations[i]! * deviations[j]! * (i === j ? 1 : (correlation[metrics[i]!.name]?.[metrics[j]!.name] ?? 0));
+  // Columns are numerator and denominator in turn; every unit has one row.
+  const columns = metrics.flatMap(({ name }) => [`${name}:numerator`, `${name}:denominator`]);
+  const isNumerator = (column: number): boolean => column % 2 === 0;
+  return {
+    columns,
+    moments: {
+      n: at.n,
+      mean: columns.map((_, column) => (isNumerator(column) ? levels[column / 2]! : 1)),
+      m2: columns.map((_, row) =>
+        columns.map((__, column) => (isNumerator(row) && isNumerator(column) ? together(row / 2, column / 2) : 0)),
+      ),
+    },
+  };
 }
 
 /** Variance of the estimate times units, at this level. */
-function noiseAt({ form, noise }: PlannedMetric, level: number): number {
+export function noiseAt({ form, noise }: PlannedMetric, level: number): number {
   return form === 'rate' ? level * (1 - level) : noise;
 }
 
-function metricSummary(
+/** The summary of a metric with this estimate, of which `noise` is the variance times `n`. */
+export function metricSummary(
   { form, q = 0.5 }: PlannedMetric,
   { n, estimate, noise }: { readonly n: number; readonly estimate: number; readonly noise: number },
 ): MetricSummary {
@@ -239,7 +288,8 @@ function metricSummary(
   }
 }
 
-function variantSummary(
+/** A variant of a run in which every request was answered by the variant it was meant for. */
+export function variantSummary(
   variant: string,
   {
     units,
@@ -265,132 +315,4 @@ function variantSummary(
     waiting: {},
     joint: null,
   };
-}
-
-/** A run by chance: batches come in, and the summary so far can be read after each. */
-export interface DrawnRun {
-  /** Lets this many units in. */
-  add(units: number): void;
-  /** Everything so far. @param toMs time since the start, milliseconds */
-  summary(toMs: number): ExperimentSummary;
-}
-
-/** A metric's running sums in one variant. */
-interface Sums {
-  n: number;
-  /** Of a rate: successes; else sum of estimates weighed by units. */
-  sum: number;
-  m2: number;
-}
-
-/**
- * Starts a run in which variants have these true levels. Rates are drawn as counts; all else as batch sums, near normal as
- * sums of many units are.
- */
-export function drawRun(
-  world: PlannedWorld,
-  random: Random,
-  levels: { readonly control: Levels; readonly candidate: Levels },
-): DrawnRun {
-  const names = [world.control, ...world.candidates];
-  const units = names.map(() => 0);
-  const sums = names.map(() => world.metrics.map((): Sums => ({ n: 0, sum: 0, m2: 0 })));
-  const truth = (variant: number, { name, control }: PlannedMetric): number =>
-    (variant === 0 ? levels.control : levels.candidate)[name] ?? control;
-  const addTo = (variant: number, count: number): void => {
-    units[variant]! += count;
-    world.metrics.forEach((metric, i) => {
-      const own = sums[variant]![i]!;
-      const level = truth(variant, metric);
-      const noise = noiseAt(metric, level);
-      if (metric.form === 'rate') {
-        own.sum += drawCount(random, count, level);
-        own.n += count;
-        return;
-      }
-      const mean = level + Math.sqrt(noise / count) * random.normal();
-      const within = noise * Math.max(0, count - 1 + Math.sqrt(2 * (count - 1)) * random.normal());
-      const before = own.n === 0 ? mean : own.sum / own.n;
-      own.m2 += within + ((before - mean) ** 2 * own.n * count) / (own.n + count);
-      own.n += count;
-      own.sum += mean * count;
-    });
-  };
-  return {
-    add: (count) => {
-      let left = count;
-      let rest = 1;
-      names.forEach((name, variant) => {
-        const share = world.shares[name] ?? 0;
-        const own = variant === names.length - 1 ? left : drawCount(random, left, Math.min(1, share / rest));
-        left -= own;
-        rest -= share;
-        if (own > 0) addTo(variant, own);
-      });
-    },
-    summary: (toMs) => ({
-      format: 'assay-summary',
-      version: 1,
-      namespace: 'default',
-      experiment: 'planned',
-      control: world.control,
-      unit: 'unit',
-      fromMs: 0,
-      toMs,
-      variants: names.map((name, variant) =>
-        variantSummary(name, {
-          units: units[variant]!,
-          requestsPerUnit: world.requestsPerUnit,
-          metrics: world.metrics.map((metric, i) => {
-            const { n, sum, m2 } = sums[variant]![i]!;
-            if (n < 2) return [metric.name, { kind: 'insufficient', reason: 'no units yet' } as const];
-            return [metric.name, metricSummary(metric, { n, estimate: sum / n, noise: m2 / (n - 1) })];
-          }),
-        }),
-      ),
-      segments: [],
-      epochs: [
-        { epoch: 1, shares: world.shares, units: Object.fromEntries(names.map((name, i) => [name, units[i]!])) },
-      ],
-      health: cleanHealth,
-    }),
-  };
-}
-
-/** A log in which everything went well: what is simulated is the rule, not the plumbing. */
-const cleanHealth: EvidenceHealth = {
-  predictions: 0,
-  byReason: {},
-  unitsInSeveralVariants: 0,
-  outcomes: { received: 0, duplicates: 0, joined: 0, orphans: 0, late: 0 },
-  uncleanShutdowns: 0,
-};
-
-/** Up to this many expected events are drawn one by one. */
-const fewEvents = 30;
-
-/**
- * A binomial count: exact, by the gaps between events, where few are expected; else a rounded normal with the skewness
- * put right.
- * @see Devroye 1986, chapter X.4 (waiting times); Cornish & Fisher 1938
- */
-function drawCount(random: Random, n: number, chance: number): number {
-  if (!(chance > 0) || n === 0) return 0;
-  if (chance >= 1) return n;
-  if (chance > 0.5) return n - drawCount(random, n, 1 - chance);
-  const mean = n * chance;
-  if (mean < fewEvents) {
-    const perGap = Math.log1p(-chance);
-    let count = 0;
-    let place = 0;
-    for (;;) {
-      place += Math.floor(Math.log(1 - random.uniform()) / perGap) + 1;
-      if (place > n) return count;
-      count += 1;
-    }
-  }
-  const z = random.normal();
-  const sd = Math.sqrt(mean * (1 - chance));
-  const drawn = mean + sd * z + ((1 - 2 * chance) / 6) * (z * z - 1);
-  return Math.min(n, Math.max(0, Math.round(drawn)));
 }

@@ -88,6 +88,19 @@ export interface MetricVariantEntry {
   readonly waiting?: number;
   /** Absent for the control. */
   readonly difference?: Difference | Insufficient;
+  /** Of a candidate's probabilities from the control's; only where the metric is made of probabilities. */
+  readonly drift?: ScoreDrift | Insufficient;
+}
+
+/** How far two models' probabilities are apart as distributions, whatever came true. */
+export interface ScoreDrift {
+  readonly method: string;
+  /** Population stability index, >= 0; by custom below 0.1 little, above 0.25 much. */
+  readonly index: number;
+  /** Bins it was taken over, sparse ones put together. */
+  readonly bins: number;
+  /** Chance of so large an index where both are spread alike. */
+  readonly pValue: number | Insufficient;
 }
 
 export interface MetricEntry {

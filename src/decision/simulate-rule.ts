@@ -1,12 +1,13 @@
 // Is this very rule honest, and will it see what is planned? The configured verdict, watched over and over in made-up traffic.
+import type { LoggedUnits } from '../evidence/index.ts';
 import type { Insufficient, Random } from '../stats/index.ts';
 import { insufficient } from './absent.ts';
+import { type DrawnRun, drawRun } from './drawn-run.ts';
 import { type JudgementOptions, judgeExperiment } from './judgement.ts';
+import { drawLogged, expectationsOfUnits, whyNotLogged } from './logged-run.ts';
 import { detectableValue, plannedPowerAt, plannedTraffic, primaryTexts } from './plan-power.ts';
 import { distanceInside, levelsReaching, plannedCriterion, type TrueLevels } from './planned-criterion.ts';
 import {
-  type DrawnRun,
-  drawRun,
   type Expectations,
   type PlannedExperiment,
   type PlannedWorld,
@@ -33,8 +34,8 @@ export interface SimulationOptions {
   readonly random: Random;
   /** Times the numbers are looked at in a run, >= 2; default 60. */
   readonly looks?: number;
-  /** Draws the traffic of a run another way than from the plan. */
-  readonly drawFrom?: (levels: TrueLevels, random: Random) => DrawnRun;
+  /** Units to draw from, instead of making them up; level and noise of metrics are then theirs. */
+  readonly logged?: LoggedUnits;
   /** Plays the world at this place alone, from 0; default all of the scenario. */
   readonly onlyWorld?: number;
   /** Told after every run. */
@@ -89,6 +90,8 @@ export interface Simulation {
   readonly plannedPower?: number;
   readonly expectedDays: number;
   readonly worlds: readonly SimulatedWorld[];
+  /** The units that runs were drawn from; absent where they were made up. */
+  readonly logged?: { readonly variant: string; readonly units: number; readonly drawnFrom: number };
   /** What nobody said and was therefore assumed, in sentences. */
   readonly assumed: readonly string[];
 }
@@ -104,11 +107,22 @@ const dayMs = 86_400_000;
  * plan is over. Insufficient where no true levels give the scenario.
  */
 export function simulateRule(experiment: PlannedExperiment, options: SimulationOptions): Simulation | Insufficient {
-  const world = plannedWorld(experiment, options.expectations);
+  const { logged, onlyWorld } = options;
+  const measured = logged === undefined ? {} : expectationsOfUnits(logged, experiment);
+  if ('kind' in measured) return measured;
+  const { expectations = {} } = options;
+  const world = plannedWorld(experiment, {
+    ...expectations,
+    ...measured,
+    pilot: { ...expectations.pilot, ...measured.pilot },
+  });
   const place = { experiment, world };
   const every = truthsOf(options.scenario, place);
   if ('kind' in every) return every;
-  const { onlyWorld } = options;
+  for (const { levels } of every) {
+    const why = logged === undefined ? undefined : whyNotLogged(logged, levels, experiment);
+    if (why !== undefined) return why;
+  }
   const truths = onlyWorld === undefined ? every : every.slice(onlyWorld, onlyWorld + 1);
   const looks = options.looks ?? usualLooks;
   const worlds: SimulatedWorld[] = [];
@@ -119,7 +133,10 @@ export function simulateRule(experiment: PlannedExperiment, options: SimulationO
         looks,
         runs: options.runs,
         random: options.random.stream(truth.name),
-        drawFrom: options.drawFrom ?? ((levels, random) => drawRun(world, random, levels)),
+        startRun:
+          logged === undefined
+            ? (random) => drawRun(world, random, truth.levels)
+            : drawLogged(logged, truth.levels, place),
         onRun: (done) => options.onRun?.(index * options.runs + done, truths.length * options.runs),
       }),
     );
@@ -148,6 +165,9 @@ export function simulateRule(experiment: PlannedExperiment, options: SimulationO
     }),
     expectedDays: worlds.reduce((sum, { days }) => sum + days.mean, 0) / worlds.length,
     worlds,
+    ...(logged === undefined
+      ? {}
+      : { logged: { variant: logged.variant, units: logged.units, drawnFrom: logged.size } }),
     assumed: world.assumed,
   };
 }
@@ -264,14 +284,14 @@ interface Play extends Place {
   readonly looks: number;
   readonly runs: number;
   readonly random: Random;
-  readonly drawFrom: NonNullable<SimulationOptions['drawFrom']>;
+  readonly startRun: (random: Random) => DrawnRun;
   readonly onRun: (done: number) => void;
 }
 
 function playWorld(truth: Truth, play: Play): SimulatedWorld {
   const outcomes: Outcome[] = [];
   for (let run = 0; run < play.runs; run += 1) {
-    outcomes.push(playRun(truth.levels, play.random.stream(`run ${run}`), play));
+    outcomes.push(playRun(play.random.stream(`run ${run}`), play));
     play.onRun(run + 1);
   }
   const share = (is: (outcome: Outcome) => boolean): number => outcomes.filter(is).length / outcomes.length;
@@ -323,11 +343,11 @@ interface Outcome {
   readonly isNaiveShip: boolean;
 }
 
-function playRun(levels: TrueLevels, random: Random, { experiment, world, looks, drawFrom }: Play): Outcome {
+function playRun(random: Random, { experiment, world, looks, startRun }: Play): Outcome {
   const traffic = plannedTraffic(experiment, world);
   const lastUnits = traffic.end.units;
   const first = Math.min(firstLook, lastUnits / 2);
-  const run = drawFrom(levels, random);
+  const run = startRun(random);
   // Secondary criteria decide nothing.
   const judged: JudgementOptions['experiment'] = {
     ...experiment,

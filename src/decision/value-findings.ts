@@ -1,5 +1,6 @@
 // Do the units of a value model fit together? Bases that have no common sum, shares taken for points, noise left out.
-import type { ValueModel } from '../experiment/index.ts';
+import type { Experiment, ValueModel } from '../experiment/index.ts';
+import { zeroOneMetrics } from './constant-rate.ts';
 import { numberText } from './number-text.ts';
 import type { Finding, ValueEntry } from './report.ts';
 
@@ -8,11 +9,16 @@ export function valueFindings(
   values: readonly ValueEntry[],
   { model, zeroOne }: { readonly model: ValueModel | undefined; readonly zeroOne: ReadonlySet<string> },
 ): readonly Finding[] {
-  return [
-    ...values.flatMap(omittedNoise),
-    ...mixedBases(values[0]),
-    ...(model === undefined ? [] : [...otherBase(model), ...wholeShares(model, zeroOne)]),
-  ];
+  return [...values.flatMap(omittedNoise), ...(model === undefined ? [] : modelFindings(model, zeroOne))];
+}
+
+/** The same as far as the file alone shows it: what to tell whoever loads it, before anything is measured. */
+export function valueWarnings({ value, metrics }: Pick<Experiment, 'value' | 'metrics'>): readonly Finding[] {
+  return value === undefined ? [] : modelFindings(value, zeroOneMetrics(metrics));
+}
+
+function modelFindings(model: ValueModel, zeroOne: ReadonlySet<string>): readonly Finding[] {
+  return [...mixedBases(model), ...otherBase(model), ...wholeShares(model, zeroOne)];
 }
 
 function omittedNoise(value: ValueEntry): readonly Finding[] {
@@ -25,8 +31,8 @@ function omittedNoise(value: ValueEntry): readonly Finding[] {
   ];
 }
 
-function mixedBases(value: ValueEntry | undefined): readonly Finding[] {
-  const terms = value?.terms.filter(({ base }) => base !== undefined) ?? [];
+function mixedBases(model: ValueModel): readonly Finding[] {
+  const terms = model.terms.filter(({ base }) => base !== undefined);
   const bases = new Set(terms.map(({ base }) => base));
   if (bases.size < 2) return [];
   return [

@@ -166,7 +166,7 @@ function excluded({ experiment }: AnalysisPlan): readonly Expression[] {
 }
 
 /**
- * Table `first_exposure`: one row per unit, as its first exposure left it: unit_no, unit, variant, epoch, first_ms, writer and sequence, last_ms,
+ * Table `first_exposure`: one row per unit, as its first exposure left it: unit_no, unit, variant, epoch, first_ms, writer and sequence,
  * stratum (epochs of one allocation), is_mixed (seen in several variants), sN of all segments but days_since_exposure.
  *
  * The first exposure decides variant, epoch and segments, so that no later row, which the variant may have caused, moves a unit.
@@ -201,7 +201,6 @@ export function firstExposureStep(
     'e.time_ms AS first_ms',
     'e.writer',
     'e.sequence',
-    'e.last_ms',
     `${cases.length === 0 ? '0' : `CASE e.epoch ${cases.join(' ')} ELSE ${strata.length} END`} AS stratum`,
     'e.is_mixed',
     ...labels,
@@ -215,10 +214,10 @@ export function firstExposureStep(
     table: 'first_exposure',
     // Where units begin, then the rows that stand there: most often one a unit, so only few are put in order.
     select:
-      'WITH unit_span AS MATERIALIZED (SELECT o.unit_no, min(o.time_ms) AS begin_ms, max(o.time_ms) AS last_ms, ' +
+      'WITH unit_span AS MATERIALIZED (SELECT o.unit_no, min(o.time_ms) AS begin_ms, ' +
       `min(hash(o.variant)) <> max(hash(o.variant)) AS is_mixed FROM ${baseTable(reads)} o GROUP BY o.unit_no) ` +
       `SELECT ${columns.join(', ')} FROM (` +
-      `SELECT ${[...carried, ...judged].join(', ')}, u.last_ms, u.is_mixed, ` +
+      `SELECT ${[...carried, ...judged].join(', ')}, u.is_mixed, ` +
       'row_number() OVER (PARTITION BY o.unit_no ORDER BY o.writer, o.sequence) AS nth ' +
       `FROM (${rows}) o JOIN unit_span u ON u.unit_no = o.unit_no AND u.begin_ms = o.time_ms) e` +
       (readsSeen

@@ -102,7 +102,7 @@ export function healthQueries(
     'w.outcomes, w.copies FROM tallied w LEFT JOIN named h ON h.subject_kind = w.kind AND h.subject_no = w.subject_no) ' +
     'SELECT r.fate, CAST(sum(r.outcomes) AS DOUBLE) AS outcomes, CAST(sum(r.copies) AS DOUBLE) AS copies FROM found r GROUP BY r.fate ORDER BY r.fate';
   return {
-    span: 'SELECT min(f.first_ms) AS from_ms, max(f.last_ms) AS to_ms FROM first_exposure f',
+    span: 'SELECT min(e.time_ms) AS from_ms, max(e.time_ms) AS to_ms FROM exposure e',
     epochs:
       'SELECT CAST(f.epoch AS DOUBLE) AS epoch, f.variant, CAST(count(*) AS DOUBLE) AS units FROM first_exposure f ' +
       'GROUP BY f.epoch, f.variant ORDER BY f.epoch, f.variant',

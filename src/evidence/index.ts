@@ -2,8 +2,7 @@
 export { cappedSteps, jointSql, type MetricRows, metricsSql, unitMetricStep, unitsSql } from './aggregate-sql.ts';
 export { clickhouseDialect, postgresDialect, spellSummary } from './dialect.ts';
 export { mapEvents } from './event-mapping.ts';
-export type { GroupTally, VariantTally } from './live-tally.ts';
-export { createLiveTally, latencyBoundsMs, unitGroups } from './live-tally.ts';
+export { createLiveTally, type GroupTally, latencyBoundsMs, unitGroups, type VariantTally } from './live-tally.ts';
 export { assembleVariants, makeSummary } from './make-summary.ts';
 export { type ParseOutcomesOptions, parseOutcomes } from './outcome.ts';
 export type { AnalysisPlan, EpochAllocation, KnownEvidence } from './plan.ts';
@@ -22,7 +21,7 @@ export type {
   Scalar,
 } from './record.ts';
 export { type DecodedRecord, decodeRecord, encodeRecord } from './record-codec.ts';
-export { largestValue, quoted, type SqlStep } from './sql-text.ts';
+export { jsonLabel, jsonMember, largestValue, quoted, type SqlStep } from './sql-text.ts';
 export type {
   CapSummary,
   EpochUnits,
@@ -37,4 +36,5 @@ export type {
   VariantSummary,
 } from './summary.ts';
 export { type SqlRow, type SummaryQuery, type SummarySql, summarySql } from './summary-sql.ts';
+export { type LoggedMetric, type LoggedUnits, makeLoggedUnits, unitValuesSql } from './unit-values.ts';
 export type { SummarisedMetric, SummaryAnswers } from './variant-summary.ts';

@@ -73,7 +73,8 @@ export function makeSummary(
   };
 }
 
-function summarised(
+/** How the values of a metric are put together. */
+export function summarised(
   name: string,
   definition: AnalysisPlan['experiment']['metrics'][number]['definition'],
 ): SummarisedMetric {

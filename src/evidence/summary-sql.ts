@@ -67,6 +67,11 @@ export interface SummaryStep extends SqlStep {
   readonly over: 'units' | 'outcomes' | 'whole';
   /** The columns (`*`: all) that queries and steps over the whole read. Absent where none do. */
   readonly kept?: string;
+  /**
+   * What later predictions of a known unit do to its rows where `addsLater`: `add` others to them, `sum` up into them where the
+   * metric is made of predictions, `none`: nothing.
+   */
+  readonly later?: 'add' | 'sum' | 'none';
 }
 
 /** Steps make tables; queries read them. */
@@ -87,6 +92,14 @@ export interface SummarySql {
     readonly isByUser: boolean;
     /** Predictions of other experiments count too: they say since when a unit is known. */
     readonly readsOthers: boolean;
+    /** Predictions after the first of their unit change no row that is there but by `SummaryStep.later`. */
+    readonly addsLater: boolean;
+    /** Moreover values per unit are made from first exposures and outcomes of users alone. */
+    readonly valuesApart: boolean;
+    /** Moreover an earlier prediction alone decides the first exposure of its unit anew. */
+    readonly beginsApart: boolean;
+    /** Metrics of `unit_metric` or `unit_value` that are made of such values. */
+    readonly unitMetrics: readonly number[];
   };
 }
 
@@ -122,11 +135,11 @@ export function summarySql(
   const [keptOutcome, matched] = outcomeSteps(plan, outcomes);
   const [item, itemOutcome] = itemSteps();
   const steps: SummaryStep[] = [
-    { ...exposure, over: 'units', ...(reads.since ? {} : { kept: shown }) },
+    { ...exposure, over: 'units', later: 'add', ...(reads.since ? {} : { kept: shown }) },
     { ...firstExposureStep(plan, { reads, known }), over: 'units', kept: '*' },
-    ...(reads.since ? [{ ...sinceStep(), over: 'units', kept: shown } as const] : []),
+    ...(reads.since ? [{ ...sinceStep(), over: 'units', kept: shown, later: 'add' } as const] : []),
     { ...keptOutcome, over: 'outcomes', kept: '*' },
-    { ...matched, over: 'units', kept: '*' },
+    { ...matched, over: 'units', kept: '*', later: 'add' },
     ...(hasItems
       ? ([
           { ...item, over: 'units' },
@@ -179,12 +192,12 @@ export function summarySql(
     const { index, metric, form } = prepared;
     const { definition, cap } = metric;
     if (definition.kind === 'quantile') {
-      steps.push({ table: `row${index}`, select: rowsOf(prepared), over: 'units', kept: '*' });
+      steps.push({ table: `row${index}`, select: rowsOf(prepared), over: 'units', kept: '*', later: 'add' });
       queries[`quantile${index}`] = quantileSql(`row${index}`, definition.q);
       continue;
     }
     if (definition.kind === 'calibration') {
-      steps.push({ table: `row${index}`, select: rowsOf(prepared), over: 'units', kept: '*' });
+      steps.push({ table: `row${index}`, select: rowsOf(prepared), over: 'units', kept: '*', later: 'add' });
       queries[`calibration${index}`] = calibrationSql(`row${index}`, definition.bins);
       queries[`calibrated${index}`] = rowUnitsSql(`row${index}`);
       continue;
@@ -196,16 +209,19 @@ export function summarySql(
       continue;
     }
     const place = { index, table: `row${index}`, bound: `bound${index}` };
-    steps.push({ table: place.table, select: rowsOf(prepared), over: 'units', kept: '*' });
+    const later = form.kind === 'unit' ? 'none' : 'add';
+    steps.push({ table: place.table, select: rowsOf(prepared), over: 'units', kept: '*', later });
     bounds.push({ ...boundStep(place.bound, place.table, cap), over: 'whole' });
     capped.push({ ...place, ...shape, rows: cappedRowsSql(place.table, place.bound) });
   }
   const values = unitMetricStep(plain);
   // Where values end depends on all of them.
-  if (capped.length === 0) steps.push({ ...values, over: 'units', kept: '*' });
-  else steps.push({ table: 'unit_value', select: values.select, over: 'units', kept: '*' });
-  if (withCovariates)
-    steps.push({ table: 'unit_covariate', select: covariates.join(' UNION ALL '), over: 'units', kept: '*' });
+  const table = capped.length === 0 ? 'unit_metric' : 'unit_value';
+  steps.push({ table, select: values.select, over: 'units', kept: '*', later: 'sum' });
+  if (withCovariates) {
+    const select = covariates.join(' UNION ALL ');
+    steps.push({ table: 'unit_covariate', select, over: 'units', kept: '*', later: 'none' });
+  }
   for (const step of [...scopeSteps(plan), seriesWidthStep()]) steps.push({ ...step, over: 'whole' });
   steps.push(...bounds);
   if (capped.length > 0) {
@@ -216,16 +232,23 @@ export function summarySql(
   const moments = [...plain, ...capped].sort((a, b) => a.index - b.index);
   const linear = moments.filter(({ index }) => metrics[index]?.metric.definition.kind !== 'rmse');
   if (linear.length > 0) queries.joint = jointSql(linear.map(({ index }) => index));
+  const addsLater = !isRequestUnit(plan) && !hasItems && !ofPredictions && outcomes.lastBefore === undefined;
+  const valuesApart = addsLater && !outcomes.named && !metrics.some(readsFirstPrediction);
+  const readsOthers = experiment.segments.some((name) => name === 'new_unit' || name === 'first_seen');
   return {
     steps,
     queries,
     renewal: {
+      addsLater,
+      valuesApart,
+      beginsApart: valuesApart && !reads.since && !readsOthers,
+      unitMetrics: plain.flatMap(({ index, isPerUnit }) => (isPerUnit ? [index] : [])),
       unitNo: unitNoSql(plan),
       keptOutcome: (from) => keptOutcomeSql(plan, outcomes, from),
       windows: windowsOf(metrics),
       isShared: isRequestUnit(plan) || hasItems,
       isByUser: !isRequestUnit(plan),
-      readsOthers: experiment.segments.some((name) => name === 'new_unit' || name === 'first_seen'),
+      readsOthers,
     },
   };
 }

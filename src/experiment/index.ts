@@ -20,6 +20,7 @@ export {
   type ValueTerm,
   type Variant,
 } from './experiment.ts';
+export { experimentLabel } from './experiment-label.ts';
 export { makeExperimentSchema } from './experiment-schema.ts';
 export {
   applyTransition,

@@ -20,13 +20,12 @@ spec:
   decision: {guardrails: [failures < 0.02], onBreach: ${onBreach}, minDuration: 0s}
 `;
 
-const names = ['breaks', 'pauses', 'notifies', 'control-only', 'resolves', 'again', 'words'];
+const names = ['breaks', 'pauses', 'notifies', 'control-only', 'resolves', 'again', 'restarts', 'words'];
 let server: RunningServer;
 let folder: string;
 
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'assay-alerts-'));
-  server = await startServer({
+const start = (): Promise<RunningServer> =>
+  startServer({
     experiments: names.flatMap((name) => [
       ...parseExperimentFiles(
         experiment(name, name === 'pauses' ? 'pause' : name === 'notifies' ? 'notify' : 'roll-back'),
@@ -39,6 +38,9 @@ beforeAll(async () => {
     token: 'the token of the whole API',
     tokensFor: { '/api/v1/alerts': 'the token of Alertmanager' },
   });
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'assay-alerts-'));
+  server = await start();
 });
 afterAll(async () => {
   await server.close();
@@ -115,6 +117,16 @@ describe('the webhook of Alertmanager', () => {
     expect(stateOf('again')).toBe('running');
     await post([{ ...alert, startsAt: '2026-11-22T10:00:00Z' }]);
     expect(stateOf('again')).toBe('paused');
+  });
+
+  it('remembers over a restart which firing it acted upon', async () => {
+    const alert = { labels: { experiment: 'restarts', assay_action: 'pause' } };
+    expect((await post([alert])).results[0]?.done).toBe('paused');
+    await server.close();
+    server = await start();
+    await server.service.act('resume', { name: 'restarts', author: 'ann', reason: 'looked into it' });
+    expect((await post([alert])).results[0]?.why).toBe('this firing of the alert was acted upon before');
+    expect(stateOf('restarts')).toBe('running');
   });
 
   it('leaves an experiment alone where nothing would be gained or nothing is asked for', async () => {

@@ -1,6 +1,7 @@
 // The part that takes orders and answers questions: experiments from files, outcomes, reports, all over one data directory.
 import { watchExperiments } from '../adapters/experiment-folder.ts';
 import { openFileControlLog } from '../adapters/file-control-log.ts';
+import type { Tell } from '../adapters/pino-log.ts';
 import type { EventsAnswer } from '../api/index.ts';
 import {
   type CountLeft,
@@ -11,7 +12,7 @@ import {
   verdictBasis,
   withModelRegistry,
 } from '../control/index.ts';
-import { makeReport, type Report } from '../decision/index.ts';
+import { makeReport, type Report, valueWarnings } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
 import type { Analytics, EvidenceLog, Observer } from '../evidence/index.ts';
 import type { Experiment } from '../experiment/index.ts';
@@ -34,7 +35,7 @@ interface ControlPlaneOptions {
   /** Where people read the report of an experiment. */
   readonly reportUrl: (name: string, namespace: string) => string;
   /** One sentence per event an operator needs. */
-  readonly tell: (sentence: string) => void;
+  readonly tell: Tell;
 }
 
 /** The control plane of one process, without a listening socket. */
@@ -63,7 +64,11 @@ export interface ControlPlane {
 /** @throws AssayError `control-log-corrupt`, `data-directory-unusable`. */
 export async function openControlPlane(options: ControlPlaneOptions): Promise<ControlPlane> {
   const { dataDirectory, observer, evidence, hashUnit, tell } = options;
-  const controlLog = await openFileControlLog({ directory: dataDirectory, now: Date.now, onNotice: tell });
+  const controlLog = await openFileControlLog({
+    directory: dataDirectory,
+    now: Date.now,
+    onNotice: (sentence) => tell(sentence, { name: 'control-log-mended' }),
+  });
   const closers: (() => Promise<unknown>)[] = [() => controlLog.close()];
   const close = async (): Promise<void> => {
     for (const each of closers.splice(0).reverse()) await each();
@@ -76,7 +81,7 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   const service = withModelRegistry(plain, {
     registry,
     reportUrl,
-    tell,
+    tell: (sentence, isTrouble) => tell(sentence, { name: isTrouble ? 'registry-behind' : 'registry' }),
     random: Math.random,
     reports: { judge: (name, namespace) => judge(name, namespace) },
   });
@@ -86,6 +91,8 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
   closers.push(() => analytics.close());
 
   const apply = async (experiment: Experiment, source: string): Promise<void> => {
+    for (const { code, text } of valueWarnings(experiment))
+      tell(`${source}: warning ${code}: ${text}`, { name: 'file-read', fields: { file: source } });
     const state = await service.apply(experiment, { author: source, reason: 'read from the file' });
     if (!options.startDrafts || state.state !== 'draft') return;
     const { name, namespace } = experiment;
@@ -112,12 +119,19 @@ export async function openControlPlane(options: ControlPlaneOptions): Promise<Co
           onEvent: async (event) => {
             if (event.kind === 'refused') {
               if (isStarting) throw event.error;
-              tell(`${event.file} is refused, the last good one stays: ${event.error.message}`);
+              tell(`${event.file} is refused, the last good one stays: ${event.error.message}`, {
+                name: 'file-refused',
+                fields: { file: event.file },
+              });
             } else if (event.kind === 'removed') {
-              tell(`${event.file} is gone; its experiments go on as they are. End them with \`assay stop\`.`);
+              tell(`${event.file} is gone; its experiments go on as they are. End them with \`assay stop\`.`, {
+                name: 'file-removed',
+                fields: { file: event.file },
+              });
             } else {
               for (const experiment of event.experiments) await apply(experiment, `file:${event.file}`);
-              if (!isStarting) tell(`${event.file} was read again`);
+              if (!isStarting)
+                tell(`${event.file} was read again`, { name: 'file-read', fields: { file: event.file } });
             }
           },
         });

@@ -1,4 +1,5 @@
 // When does the decision loop look? Gives it the clock and the counts of the gateways, and lets a slow report hold up no guardrail.
+import type { Tell } from '../adapters/pino-log.ts';
 import { createDecisionLoop, type ExperimentService, type JudgedReport, type LoopStatus } from '../control/index.ts';
 import type { VariantTally } from '../evidence/index.ts';
 
@@ -9,7 +10,7 @@ export interface DecisionLoopSettings {
   readonly judge: ((name: string, namespace: string) => Promise<JudgedReport>) | undefined;
   /** What this process's own gateway has counted since the last call. */
   readonly collect: () => readonly VariantTally[];
-  readonly tell: (sentence: string) => void;
+  readonly tell: Tell;
   /** Pause between two rounds of verdicts, milliseconds; default 5,000. */
   readonly verdictEveryMs?: number;
 }
@@ -42,7 +43,7 @@ export function runDecisionLoop(settings: DecisionLoopSettings): RunningLoop {
       const sentence = `decision loop: ${experiment}: ${fault instanceof Error ? fault.message : String(fault)}`;
       if (Date.now() - (toldMs.get(sentence) ?? Number.NEGATIVE_INFINITY) < quietMs) return;
       toldMs.set(sentence, Date.now());
-      tell(sentence);
+      tell(sentence, { name: 'decision-failed', fields: { experiment } });
     },
   });
   let isClosed = false;

@@ -2,7 +2,7 @@
 import type { Context, Hono } from 'hono';
 import { type PowerAnswer, type ProbeAnswer, paths, type ValidateAnswer } from '../api/index.ts';
 import type { ExperimentService } from '../control/index.ts';
-import { type Expectations, pilotOfReport, planPower } from '../decision/index.ts';
+import { type Expectations, pilotOfReport, planPower, valueWarnings } from '../decision/index.ts';
 import { AssayError } from '../errors.ts';
 import { type Experiment, hasEnded, parseExperimentFiles, routeKey } from '../experiment/index.ts';
 import type { StandingReports } from './standing-reports.ts';
@@ -59,6 +59,7 @@ function validate(text: string, { service }: DraftApiOptions): ValidateAnswer {
     ok: true,
     faults: [],
     warnings: experiments.flatMap((experiment) => [
+      ...valueWarnings(experiment).map(({ code, text: sentence }) => ({ code, text: sentence })),
       ...others
         .filter(
           (other) =>

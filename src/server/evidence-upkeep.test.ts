@@ -18,15 +18,19 @@ afterAll(removeDirectories);
 function upkeepOf(directory: string, retention: RetentionSettings = {}, shipSealed?: () => Promise<void>) {
   const observer = createCountingObserver({ now: Date.now });
   const told: string[] = [];
+  const events: unknown[] = [];
   const upkeep = startEvidenceUpkeep({
     directory,
     observer,
     retention,
     ...(shipSealed === undefined ? {} : { shipSealed }),
     longestWindowMs: () => 1_000,
-    tell: (sentence) => told.push(sentence),
+    tell: (sentence, { name, fields }) => {
+      told.push(sentence);
+      events.push([name, fields]);
+    },
   });
-  return { upkeep, observer, told };
+  return { upkeep, observer, told, events };
 }
 
 describe('the upkeep of a running server', () => {
@@ -62,10 +66,11 @@ describe('the upkeep of a running server', () => {
     const directory = newDirectory();
     await writeLog(directory, [outcome('old')]);
     await writeLog(directory, [outcome('young', { receivedMs: Date.now() })]);
-    const { upkeep, told, observer } = upkeepOf(directory, { keepMs: 86_400_000, maxBytes: 1 });
+    const { upkeep, told, events, observer } = upkeepOf(directory, { keepMs: 86_400_000, maxBytes: 1 });
     await upkeep.round();
     await upkeep.close();
     expect(told).toEqual([expect.stringMatching(/^retention: \d+ records in \d+ bytes have gone$/)]);
+    expect(events).toEqual([['evidence-removed', { records: expect.any(Number), bytes: expect.any(Number) }]]);
     expect((await readAll(directory)).flatMap((record) => (record.kind === 'outcome' ? [record.id] : []))).toEqual([
       'young',
     ]);

@@ -2,6 +2,7 @@
 import { closedLogFiles } from '../adapters/closed-logs.ts';
 import { type EvidenceJobs, jobsHere } from '../adapters/evidence-jobs.ts';
 import type { FileEvidenceLog } from '../adapters/file-evidence-log.ts';
+import type { Tell } from '../adapters/pino-log.ts';
 import { AssayError } from '../errors.ts';
 import type { Observer } from '../evidence/index.ts';
 import { now } from './clock.ts';
@@ -27,7 +28,7 @@ interface EvidenceUpkeepOptions {
   readonly jobs?: EvidenceJobs;
   /** Pause between two rounds; default 60,000. */
   readonly everyMs?: number;
-  readonly tell: (sentence: string) => void;
+  readonly tell: Tell;
 }
 
 /** What an erasure over the API did. */
@@ -80,7 +81,11 @@ export function startEvidenceUpkeep(options: EvidenceUpkeepOptions): EvidenceUpk
         longestWindowMs: options.longestWindowMs(),
         ...retention,
       });
-      if (rows > 0) tell(`retention: ${rows} records in ${bytes} bytes have gone`);
+      if (rows > 0)
+        tell(`retention: ${rows} records in ${bytes} bytes have gone`, {
+          name: 'evidence-removed',
+          fields: { records: rows, bytes },
+        });
       if (bytesTooMany > 0)
         observer.fault(
           'data-directory-unusable',

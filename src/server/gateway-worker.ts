@@ -9,6 +9,7 @@ import { now } from './clock.ts';
 import { openDataPlane } from './data-plane.ts';
 import type { PlaneStatus } from './plane-status.ts';
 import { createSnapshotHolder, type SnapshotHolder } from './snapshot-holder.ts';
+import { toldApart, watchEjections } from './tell-ejections.ts';
 import type { WorkerOrder, WorkerReport } from './worker-messages.ts';
 
 /** How often the primary hears of this process without asking: what it last heard is all that is left of a crashed one. */
@@ -51,10 +52,13 @@ async function start(order: WorkerOrder & { readonly kind: 'start' }): Promise<v
   const { settings, dataDirectory, slot } = order;
   holder = createSnapshotHolder(order.snapshot);
   const routing: RoutingSource = holder;
-  const observer = createCountingObserver({
-    onFault: ({ code, message }) => void tell({ kind: 'fault', code, message }),
+  const counted = createCountingObserver({
+    onFault: ({ code, message }) => {
+      if (!toldApart.has(code)) void tell({ kind: 'fault', code, message });
+    },
     now,
   });
+  const observer = watchEjections(counted, (ejection) => void tell({ kind: 'ejection', ejection }));
   const { hashUnit } = await openUnitHasher({ directory: dataDirectory, environment: process.env });
   const evidence = await openEvidenceLog({
     directory: dataDirectory,

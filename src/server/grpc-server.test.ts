@@ -74,7 +74,7 @@ describe('a server with a gRPC socket', () => {
     expect(models[1].asked.length).toBeGreaterThan(5);
     const report = await server.report('forecast');
     expect(JSON.stringify(report)).toContain('"latency"');
-  }, 60_000);
+  }, 120_000);
 
   it('says which port is taken', async () => {
     const model = await startGrpcModel(() => inferReply(1));
@@ -82,7 +82,7 @@ describe('a server with a gRPC socket', () => {
     await expect(start(experimentText([model.url, model.url]), { grpc: { port } })).rejects.toMatchObject({
       code: 'port-in-use',
     });
-  }, 60_000);
+  }, 120_000);
 
   it('ends streams and calls under way before it stops', async () => {
     const model = await startGrpcModel(() => new Promise((resolve) => setTimeout(() => resolve(inferReply(1)), 300)));
@@ -98,7 +98,7 @@ describe('a server with a gRPC socket', () => {
     await server.close();
     expect((await given).code).toBe(0);
     expect((await streamEnded).code).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   it.skipIf(!canMakeCertificates)(
     'speaks TLS with callers and model servers, both ways certified',

@@ -1,6 +1,7 @@
 // What does a server do with Kubernetes? It takes Experiment resources over, and keeps the weights of Seldon's in step.
 import { openKubernetesClient } from '../adapters/kubernetes-client.ts';
 import { watchKubernetesExperiments } from '../adapters/kubernetes-experiments.ts';
+import type { Tell } from '../adapters/pino-log.ts';
 import { seldonNameOf } from '../adapters/seldon-conversion.ts';
 import { createSeldonRouter } from '../adapters/seldon-router.ts';
 import type { ExperimentService, ExperimentState, TrafficRouter, TrafficShares } from '../control/index.ts';
@@ -23,7 +24,7 @@ interface KubernetesPlaneOptions {
   readonly settings: KubernetesSettings;
   readonly service: ExperimentService;
   readonly startDrafts: boolean;
-  readonly tell: (sentence: string) => void;
+  readonly tell: Tell;
 }
 
 /** How long after a failed push the next try comes; changes push at once. */
@@ -43,7 +44,8 @@ export async function openKubernetesPlane(options: KubernetesPlaneOptions): Prom
   const closers: (() => Promise<void>)[] = [];
   if (settings.experiments !== undefined) {
     const namespace = settings.experiments === 'all' ? undefined : named(settings.experiments, client.namespace);
-    const watch = watchKubernetesExperiments({ client, service, namespace, startDrafts, tell, now });
+    const say = (sentence: string): void => tell(sentence, { name: 'kubernetes' });
+    const watch = watchKubernetesExperiments({ client, service, namespace, startDrafts, tell: say, now });
     closers.push(() => watch.close());
     await watch.tried;
   }
@@ -69,7 +71,7 @@ function followTraffic({
 }: {
   readonly service: ExperimentService;
   readonly router: TrafficRouter;
-  readonly tell: (sentence: string) => void;
+  readonly tell: Tell;
 }): () => Promise<void> {
   const told = new Map<string, string>();
   const wanted = new Map<string, TrafficShares>();
@@ -80,8 +82,10 @@ function followTraffic({
   const push = async (key: string, shares: TrafficShares): Promise<boolean> => {
     let sentence: string;
     let isDone = true;
+    let follows = false;
     try {
       const routed = await router.route(shares);
+      follows = routed.kind !== 'elsewhere';
       sentence =
         routed.kind === 'elsewhere'
           ? `Seldon does not follow ${key}: ${routed.reason}`
@@ -91,7 +95,8 @@ function followTraffic({
       isDone = !fault.retryable;
       sentence = `Seldon does not follow ${key}: ${fault.message}`;
     }
-    if (told.get(key) !== sentence) tell(sentence);
+    if (told.get(key) !== sentence)
+      tell(sentence, { name: follows ? 'seldon-follows' : 'seldon-behind', fields: { experiment: key } });
     told.set(key, sentence);
     return isDone;
   };
@@ -110,7 +115,9 @@ function followTraffic({
     clearTimeout(timer);
     timer = undefined;
     working ??= work()
-      .catch((fault: unknown) => tell(`Seldon: ${String((fault as Error)?.stack ?? fault)}`))
+      .catch((fault: unknown) =>
+        tell(`Seldon: ${String((fault as Error)?.stack ?? fault)}`, { name: 'fault', fields: { code: 'internal' } }),
+      )
       .finally(() => {
         working = undefined;
         // Wanted after the loop had ended and before this line.

@@ -224,7 +224,7 @@ describe('a server with a token', { timeout: 60_000 }, () => {
     models = [await startModel('a'), await startModel('b')];
     const experiments = [parseExperimentFile(experimentText([models[0]!.url, models[1]!.url]))];
     server = await startServer({ dataDirectory: directory, port: 0, apiPort: 0, token, experiments });
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await server.close();
     for (const model of models) await model.close();
@@ -263,7 +263,7 @@ describe('a server with a token', { timeout: 60_000 }, () => {
       author: 'test',
       reason: 'to be seen',
     });
-    await expect.poll(() => text, { timeout: 30_000 }).toMatch(/event: change\ndata: \{"experiment":"scores"/);
+    await expect.poll(() => text, { timeout: 60_000 }).toMatch(/event: change\ndata: \{"experiment":"scores"/);
     await server.close();
     await ended;
   });

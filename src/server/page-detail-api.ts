@@ -1,12 +1,20 @@
 // What are the page's pictures drawn from? The last hour, the split and maturity over time, latency, and who answered.
 import type { Hono } from 'hono';
 import type { DetailAnswer, DetailQuestion } from '../adapters/evidence-detail.ts';
-import { type DistributionsAnswer, type NowAnswer, paths, type SeriesAnswer, type ServedAnswer } from '../api/index.ts';
+import {
+  type DistributionsAnswer,
+  type NowAnswer,
+  paths,
+  type SeriesAnswer,
+  type ServedAnswer,
+  type SplitCellsAnswer,
+} from '../api/index.ts';
 import type { ExperimentService, ExperimentState } from '../control/index.ts';
 import type { Report } from '../decision/index.ts';
 import type { Insufficient } from '../evidence/index.ts';
 import { nameOf, tagged } from './page-requests.ts';
 import { lookOf, lookSeries, type PastReports, withReported } from './past-reports.ts';
+import { splitCells } from './split-cells.ts';
 import { type Arrivals, splitSeries } from './split-series.ts';
 import type { StandingReports } from './standing-reports.ts';
 import { timelineOf } from './timeline.ts';
@@ -36,6 +44,8 @@ const stretchesMs: readonly number[] = [
   168 * hourMs,
 ];
 const mostPoints = 400;
+/** So many stretches of time are looked through for a broken split. */
+const mostCellStretches = 48;
 /** A p95 of fewer attempts is the largest of them. */
 const fewAttempts = 20;
 /** With fewer, a curve would show steps that mean nothing. */
@@ -102,7 +112,7 @@ export function mountPageDetail(app: Hono, options: PageDetailOptions): void {
     const { report, madeMs } = await standing.recent(name, namespace);
     const state = service.get(name, namespace);
     const spanMs = (state.endedAtMs ?? now()) - (state.startedAtMs ?? now());
-    const everyMs = stretchesMs.find((each) => spanMs / each <= mostPoints) ?? 168 * hourMs;
+    const everyMs = stretchOf(spanMs, mostPoints);
     const seriesMs = report.series?.[0]?.everyMs;
     const arrivals = arrivalsOf(await ask(state, { kind: 'arrivals', everyMs }));
     const bySeries =
@@ -129,6 +139,32 @@ export function mountPageDetail(app: Hono, options: PageDetailOptions): void {
         .toReversed(),
     };
     return tagged(context, answer);
+  });
+
+  app.get(`${paths.experiments}/:name/split-cells`, async (context) => {
+    const { name, namespace } = nameOf(context);
+    const state = service.get(name, namespace);
+    const nowMs = now();
+    const everyMs = stretchOf((state.endedAtMs ?? nowMs) - (state.startedAtMs ?? nowMs), mostCellStretches);
+    // What a reply or the history decides is no cut of who comes in.
+    const segments = state.experiment.segments.filter((segment) =>
+      state.experiment.capture.some((capture) => capture.name === segment),
+    );
+    const { units = [] } = await ask(state, { kind: 'cells', everyMs, segments });
+    const found = splitCells(
+      units.map((row) => ({
+        atMs: count(row.at_ms),
+        epoch: count(row.epoch),
+        revision: count(row.revision),
+        variant: String(row.variant),
+        segment: String(row.segment),
+        value: String(row.value),
+        units: count(row.units),
+      })),
+      { everyMs, variants: variantNames(state), epochs: state.epochs },
+    );
+    const answer: SplitCellsAnswer = { asOf: new Date(nowMs).toISOString(), ...found };
+    return tagged(context, answer, found);
   });
 
   app.get(`${paths.experiments}/:name/distributions`, async (context) => {
@@ -212,6 +248,11 @@ export function mountPageDetail(app: Hono, options: PageDetailOptions): void {
     };
     return tagged(context, answer, { ...answer, asOf: '' });
   });
+}
+
+/** The narrowest stretch of time of which at most so many lie in a span. */
+function stretchOf(spanMs: number, most: number): number {
+  return stretchesMs.find((each) => spanMs / each <= most) ?? 168 * hourMs;
 }
 
 const none = (reason: string): Insufficient => ({ kind: 'insufficient', reason });

@@ -239,7 +239,8 @@ export function proposalEntry(
   { proposal }: ExperimentState,
   history: readonly ControlLogEntry[],
 ): OverviewAnswer['proposal'] {
-  const entry = history.findLast(({ event }) => event.kind === 'propose');
+  // State and history are read one after the other: a withdrawal in between is not why the step was proposed.
+  const entry = history.findLast(({ event }) => event.kind === 'propose' && event.proposal !== null);
   if (proposal === null || entry === undefined) return undefined;
   const { timeMs, event } = entry;
   return { ...proposal, text: proposalText(proposal), at: new Date(timeMs).toISOString(), reason: event.reason };

@@ -35,6 +35,8 @@ import { createMetrics } from './metrics-api.ts';
 import { addCounts, addFaults, addLogs, type PlaneStatus } from './plane-status.ts';
 import { reportUrl } from './report-url.ts';
 import { createStandingReports } from './standing-reports.ts';
+import { tellEjection, toldApart, watchEjections } from './tell-ejections.ts';
+import { tellReadiness } from './tell-readiness.ts';
 import { tellWebhooks, type WebhookSettings } from './tell-webhooks.ts';
 import { startWorkers } from './worker-pool.ts';
 
@@ -132,7 +134,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     const lock = await lockDataDirectory(dataDirectory);
     closers.push(() => lock.release());
-    const observer = createCountingObserver({ onFault: (fault) => tellFault(tell, fault), now });
+    const observer = watchEjections(
+      createCountingObserver({ onFault: (fault) => tellFault(tell, fault), now }),
+      (ejection) => tellEjection(tell, ejection),
+    );
     const { hashUnit } = await openUnitHasher({ directory: dataDirectory, environment: process.env });
     const { shipTo } = options;
     const shipper =
@@ -222,7 +227,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         return own + ((await serving?.status())?.plane?.evidence.appended ?? 0);
       },
       now,
-      onFault: (fault) => tell(`report: ${String((fault as Error)?.message ?? fault)}`),
+      onFault: (fault) => tell(`report: ${String((fault as Error)?.message ?? fault)}`, { name: 'report-failed' }),
     });
     closers.push(() => standing.close());
     if (analysis === undefined) closers.push(() => jobsHere.forgetDetail(dataDirectory));
@@ -253,6 +258,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ...(options.verdictEveryMs === undefined ? {} : { verdictEveryMs: options.verdictEveryMs }),
     });
     closers.push(() => loop.close());
+    const unready = (): readonly string[] =>
+      unreadyReasons({ log: evidence.status(), loop: loop.status(), serving: serving?.unready() ?? null });
     const api = createHttpApi({
       service,
       audit: { dataDirectory, countLeft: control.countLeft },
@@ -290,9 +297,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           loop: loop.status(),
         };
       },
-      unready: () =>
-        unreadyReasons({ log: evidence.status(), loop: loop.status(), serving: serving?.unready() ?? null }),
-      onFault: (fault) => tell(`fault: ${String((fault as Error)?.stack ?? fault)}`),
+      unready,
+      onFault: (fault) =>
+        tell(`fault: ${String((fault as Error)?.stack ?? fault)}`, { name: 'fault', fields: { code: 'internal' } }),
       ...(options.token === undefined ? {} : { token: options.token }),
     });
     const apiServer = createAdaptorServer({ fetch: api.fetch }) as ReturnType<typeof createServer>;
@@ -354,6 +361,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       };
     }
     closers.push(serving.close);
+    const untellReadiness = tellReadiness({ unready, tell });
+    closers.push(async () => untellReadiness());
 
     return {
       gatewayUrl: `http${settings.tls === undefined ? '' : 's'}://${forUrl(host)}:${serving.port}`,
@@ -371,7 +380,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 /** A fault of the gateway or the log, for an operator. */
 function tellFault(tell: Tell, { code, message }: ObservedFault): void {
-  tell(`${code}: ${message}`, { name: 'fault', level: 'error', fields: { code } });
+  if (!toldApart.has(code)) tell(`${code}: ${message}`, { name: 'fault', fields: { code } });
 }
 
 /** Tells every change of an experiment, whoever made it. */
@@ -380,7 +389,6 @@ function tellChanges(service: ExperimentService, tell: Tell): () => void {
     const { namespace, experiment, author, reason, kind } = event;
     tell(`experiment ${experiment}: ${kind} by ${author}: ${reason}`, {
       name: 'experiment-changed',
-      level: 'info',
       fields: { namespace, experiment, change: kind, state: state.state, author, reason, revision },
     });
   });

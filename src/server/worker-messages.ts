@@ -3,6 +3,7 @@ import type { VariantTally } from '../evidence/index.ts';
 import type { RoutingSnapshot } from '../experiment/index.ts';
 import type { DataPlaneSettings } from './data-plane.ts';
 import type { PlaneStatus } from './plane-status.ts';
+import type { ObservedEjection } from './tell-ejections.ts';
 
 /** From the primary to a worker. */
 export type WorkerOrder =
@@ -29,4 +30,5 @@ export type WorkerReport =
   | { readonly kind: 'status'; readonly question: number | null; readonly status: PlaneStatus }
   /** What predictions did since the last of these. */
   | { readonly kind: 'tally'; readonly tallies: readonly VariantTally[] }
-  | { readonly kind: 'fault'; readonly code: string; readonly message: string };
+  | { readonly kind: 'fault'; readonly code: string; readonly message: string }
+  | { readonly kind: 'ejection'; readonly ejection: ObservedEjection };

@@ -1,5 +1,6 @@
 // How do several processes serve one port? Starts gateway workers with node:cluster, keeps them told and alive, adds up what they did.
 import cluster, { type Worker } from 'node:cluster';
+import type { Tell } from '../adapters/pino-log.ts';
 import { addRequestCells } from '../adapters/prometheus-tally.ts';
 import { AssayError, type ErrorCode, errorCatalogue } from '../errors.ts';
 import type { VariantTally } from '../evidence/index.ts';
@@ -7,6 +8,7 @@ import type { RoutingSource } from '../gateway/index.ts';
 import { now } from './clock.ts';
 import type { DataPlaneSettings } from './data-plane.ts';
 import { addCounts, addFaults, addGateways, addLogs, type PlaneStatus } from './plane-status.ts';
+import { tellEjection } from './tell-ejections.ts';
 import type { WorkerOrder, WorkerReport } from './worker-messages.ts';
 
 /** Options of `startWorkers`. */
@@ -17,7 +19,7 @@ interface WorkerPoolOptions {
   readonly dataDirectory: string;
   readonly routing: RoutingSource;
   /** One sentence per event an operator needs. */
-  readonly tell: (sentence: string) => void;
+  readonly tell: Tell;
   /** Told what predictions did, four times a second by each worker that has any. */
   readonly onTallies: (tallies: readonly VariantTally[]) => void;
 }
@@ -131,13 +133,23 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
           slot.status = report.status;
           if (report.question !== null) answers.get(report.question)?.();
         } else if (report.kind === 'tally') options.onTallies(report.tallies);
-        else if (report.kind === 'fault') tell(`worker ${slot.number}: ${report.code}: ${report.message}`);
+        else if (report.kind === 'ejection') tellEjection(tell, { ...report.ejection, worker: slot.number });
+        else if (report.kind === 'fault')
+          tell(`worker ${slot.number}: ${report.code}: ${report.message}`, {
+            name: 'fault',
+            fields: { code: report.code, worker: slot.number },
+          });
         else {
           const code = report.code in errorCatalogue ? (report.code as ErrorCode) : 'worker-failed';
           failure = new AssayError(code, report.message, report.fix === undefined ? {} : { fix: report.fix });
         }
       });
-      worker.on('error', (fault) => tell(`worker ${slot.number}: ${fault.message}`));
+      worker.on('error', (fault) =>
+        tell(`worker ${slot.number}: ${fault.message}`, {
+          name: 'fault',
+          fields: { code: 'worker-failed', worker: slot.number },
+        }),
+      );
       const onEnd = (code: number, signal: string | null): void => {
         const how = signal === null ? `code ${code}` : `signal ${signal}`;
         const wasReady = slot.isReady;
@@ -157,12 +169,19 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
   const restart = (slot: Slot, what: string): void => {
     slot.crashes = now() - slot.startedMs > soundMs ? 1 : slot.crashes + 1;
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (slot.crashes - 1));
-    tell(`gateway worker ${slot.number} ${what}; another one starts in ${pauseMs} ms`);
+    tell(`gateway worker ${slot.number} ${what}; another one starts in ${pauseMs} ms`, {
+      name: 'worker-ended',
+      fields: { worker: slot.number, pauseMs },
+    });
     slot.restart = setTimeout(() => {
       slot.restart = null;
       // Its own exit handler tells what went wrong and tries again.
       start(slot).then(
-        () => tell(`gateway worker ${slot.number} serves again`),
+        () =>
+          tell(`gateway worker ${slot.number} serves again`, {
+            name: 'worker-serving',
+            fields: { worker: slot.number },
+          }),
         () => {},
       );
     }, pauseMs);
@@ -195,7 +214,10 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
         if (worker === null) return;
         const ended = new Promise<void>((resolve) => worker.process.once('exit', () => resolve()));
         const limit = setTimeout(() => {
-          tell(`gateway worker ${slot.number} did not end in time and was killed`);
+          tell(`gateway worker ${slot.number} did not end in time and was killed`, {
+            name: 'worker-killed',
+            fields: { worker: slot.number },
+          });
           worker.process.kill('SIGKILL');
         }, settings.drainMs + endMs);
         send(slot, { kind: 'stop' });

@@ -141,18 +141,18 @@ describe('a candidate that begins to fail', () => {
     const server: Serving = await serve(['-f', file, '--data', join(directory, 'data'), '--start', '--workers', '2']);
     closers.push(() => server.end('SIGTERM'));
     const traffic = drive(server.gatewayUrl, 500);
-    await expect.poll(() => models[1].requests(), { timeout: 30_000, interval: 20 }).toBeGreaterThan(1_000);
+    await expect.poll(() => models[1].requests(), { timeout: 60_000, interval: 20 }).toBeGreaterThan(1_000);
     expect((await experimentOf(server.apiUrl)).state).toBe('running');
 
     models[1].fail();
     const failedMs = performance.now();
     await expect
-      .poll(async () => (await experimentOf(server.apiUrl)).state, { timeout: 20_000, interval: 20 })
+      .poll(async () => (await experimentOf(server.apiUrl)).state, { timeout: 60_000, interval: 20 })
       .toBe('rolled-back');
     const tookMs = performance.now() - failedMs;
     // Every process follows: for a while nobody asks the candidate any more.
     const before = { b: models[1].requests(), a: models[0].requests() };
-    await expect.poll(() => models[0].requests() - before.a, { timeout: 20_000, interval: 20 }).toBeGreaterThan(500);
+    await expect.poll(() => models[0].requests() - before.a, { timeout: 60_000, interval: 20 }).toBeGreaterThan(500);
     const late = models[1].requests() - before.b;
     await traffic.stop();
     process.stderr.write(
@@ -202,28 +202,28 @@ describe('the loop within one process', () => {
       const traffic = drive(server.gatewayUrl, 200);
       const kinds = (): readonly string[] => server.service.history('scores').map(({ event }) => event.kind);
       const last = onBreach === 'pause' ? 'pause' : 'notice';
-      await expect.poll(() => kinds().at(-1), { timeout: 30_000, interval: 20 }).toBe(last);
+      await expect.poll(() => kinds().at(-1), { timeout: 60_000, interval: 20 }).toBe(last);
       const requests = models[0].requests();
-      await expect.poll(() => models[0].requests() - requests, { timeout: 20_000 }).toBeGreaterThan(150);
+      await expect.poll(() => models[0].requests() - requests, { timeout: 60_000 }).toBeGreaterThan(150);
       await traffic.stop();
       expect(server.service.get('scores').state).toBe(wanted);
       expect(kinds().filter((kind) => kind === last)).toHaveLength(1);
       await server.close();
       await rm(join(directory, 'data'), { recursive: true });
     }
-  }, 60_000);
+  }, 120_000);
 
   it('climbs the ramp by itself while guardrails hold, one step per hold', async () => {
     const server = await start(
       '  decision: {guardrails: [error_rate < 0.5]}\n  ramp: {coverage: [0.4, 0.7, 1], hold: 1s}\n',
     );
     const traffic = drive(server.gatewayUrl, 150);
-    await expect.poll(() => server.service.get('scores').coverage, { timeout: 40_000, interval: 50 }).toBe(1);
+    await expect.poll(() => server.service.get('scores').coverage, { timeout: 90_000, interval: 50 }).toBe(1);
     await traffic.stop();
     const steps = server.service.history('scores').filter(({ event }) => event.kind === 'ramp');
     expect(steps.map(({ event }) => ('coverage' in event ? event.coverage : null))).toEqual([0.7, 1]);
     for (const { event } of steps) expect(event.author).toBe('policy:ramp');
     expect(steps[1]!.timeMs - steps[0]!.timeMs).toBeGreaterThanOrEqual(1_000);
     expect(server.service.get('scores').lastVerdict?.kind).toBe('keep-testing');
-  }, 60_000);
+  }, 120_000);
 });

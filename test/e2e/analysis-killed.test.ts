@@ -24,7 +24,7 @@ beforeAll(async () => {
     analysis: 'process',
     onEvent: (sentence) => told.push(sentence),
   });
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   await server?.close();
   for (const model of models) await model.close();
@@ -50,13 +50,13 @@ const requests = async (): Promise<number> =>
 describe('a server whose analysis process is killed', () => {
   it('serves and records on, and its next report has everything in it', async () => {
     for (let user = 0; user < 20; user += 1) expect(await ask(`user-${user}`)).toBe(200);
-    await expect.poll(requests, { timeout: 30_000 }).toBe(20);
+    await expect.poll(requests, { timeout: 60_000 }).toBe(20);
     const pid = await analysisPid();
     process.kill(pid as number, 'SIGKILL');
     for (let user = 20; user < 40; user += 1) expect(await ask(`user-${user}`)).toBe(200);
     // A record follows its reply by some milliseconds.
-    await expect.poll(requests, { timeout: 30_000 }).toBe(40);
+    await expect.poll(requests, { timeout: 60_000 }).toBe(40);
     expect(await analysisPid()).not.toBe(pid);
     expect(told.some((sentence) => sentence.includes('signal SIGKILL'))).toBe(true);
-  }, 60_000);
+  }, 120_000);
 });

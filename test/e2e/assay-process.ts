@@ -77,6 +77,38 @@ export async function serve(args: readonly string[], options: RunOptions = {}): 
   };
 }
 
+/** Starts `assay ARGS`, a command that stays, and waits until its standard error fits `ready`. */
+export async function stay(
+  args: readonly string[],
+  ready: RegExp,
+): Promise<{
+  /** What `ready` has found. */
+  readonly found: RegExpExecArray;
+  /** Ends it with a signal; resolves with the exit code and everything on standard output. */
+  end(signal: NodeJS.Signals): Promise<{ readonly code: number | null; readonly stdout: string }>;
+}> {
+  const child = spawnAssay(args, {});
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+  const found = await new Promise<RegExpExecArray>((resolve, reject) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+      const match = ready.exec(stderr);
+      if (match !== null) resolve(match);
+    });
+    void ended.then((code) => reject(new Error(`assay ${args.join(' ')} ended with ${code}: ${stderr}`)));
+  });
+  return {
+    found,
+    end: async (signal) => {
+      child.kill(signal);
+      return { code: await ended, stdout };
+    },
+  };
+}
+
 /** A plain JSON model server that says its name; real HTTP on a free port. */
 export async function startModel(
   name: string,

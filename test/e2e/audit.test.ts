@@ -12,11 +12,8 @@ let data: string;
 let server: RunningServer;
 let models: readonly Awaited<ReturnType<typeof startModel>>[];
 
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'assay-audit-'));
-  data = join(directory, 'data');
-  models = [await startModel('a'), await startModel('b')];
-  server = await startServer({
+const start = (): Promise<RunningServer> =>
+  startServer({
     experiments: [parseExperimentFile(experimentText([models[0]!.url, models[1]!.url]))],
     dataDirectory: data,
     port: 0,
@@ -25,7 +22,13 @@ beforeAll(async () => {
     // The first verdict is kept: by then the traffic below has long been recorded.
     verdictEveryMs: 5_000,
   });
-}, 60_000);
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'assay-audit-'));
+  data = join(directory, 'data');
+  models = [await startModel('a'), await startModel('b')];
+  server = await start();
+}, 120_000);
 afterAll(async () => {
   await server?.close();
   for (const model of models) await model.close();
@@ -47,7 +50,7 @@ describe('assay audit', () => {
       });
       await reply.text();
     }
-    await expect.poll(() => server.service.get('scores').lastVerdict?.kind, { timeout: 30_000 }).toBe('keep-testing');
+    await expect.poll(() => server.service.get('scores').lastVerdict?.kind, { timeout: 60_000 }).toBe('keep-testing');
     const told = await assay(['pause', 'scores', '--server', server.apiUrl, '--author', 'ann', '--reason', 'a look']);
     expect(told.code, told.stderr).toBe(0);
 
@@ -69,7 +72,7 @@ describe('assay audit', () => {
       'running, revision 1, a 50 %, b 50 % of 100 % -> paused, revision 1, a 100 % of 100 %',
     );
     expect(text.stdout).toContain('the chain holds');
-  }, 60_000);
+  }, 120_000);
 
   it('says how many records behind a verdict were erased since', async () => {
     await assay(['resume', 'scores', '--server', server.apiUrl, '--reason', 'go on']);
@@ -82,7 +85,7 @@ describe('assay audit', () => {
       agrees: 'exactly',
       evidence: { predictions: before.evidence.predictions, left: before.evidence.left - 1, erased: 1, expired: 0 },
     });
-  }, 60_000);
+  }, 120_000);
 
   it('names the line that was changed, without a server too, and the hash that is gone', async () => {
     const path = join(data, 'control.log');
@@ -110,5 +113,25 @@ describe('assay audit', () => {
     const anchored = await assay(['audit', 'scores', '--data', copy, '--anchor', hash]);
     expect(anchored.code).toBe(1);
     expect(anchored.stdout).toContain('the end of the log was cut off or rewritten');
-  }, 60_000);
+  }, 120_000);
+
+  it('says how many have expired since, and makes the verdict once more exactly though no record is left', async () => {
+    const before = JSON.parse((await audit('--recompute', '--json')).stdout).verdicts[0];
+    await server.close();
+    for (const args of [['compact'], ['retain', '--max-bytes', '1B']]) {
+      const { code, stderr } = await assay(['log', ...args, '--data', data]);
+      expect(code, stderr).toBe(0);
+    }
+    server = await start();
+    const { sound, verdicts } = JSON.parse((await audit('--recompute', '--json')).stdout);
+    expect(sound).toBe(true);
+    expect(before.evidence).toMatchObject({ left: before.evidence.predictions - 1, erased: 1, expired: 0 });
+    expect(verdicts[0]).toMatchObject({
+      agrees: 'exactly',
+      evidence: { predictions: before.evidence.predictions, left: 0, erased: 1, expired: before.evidence.left },
+    });
+    expect((await audit('--recompute')).stdout).toContain(
+      `0 of its ${before.evidence.predictions} predictions are still there; 1 were erased and ${before.evidence.left} expired since`,
+    );
+  }, 120_000);
 });

@@ -64,6 +64,23 @@ describe('a malformed experiment file', () => {
   });
 });
 
+describe('a value model whose terms are counted in different things', () => {
+  it('loads with a warning, on the command line and in a server', async () => {
+    const terms =
+      'a: {liked: 1, per: 0.01, base: percent of revenue}, b: {liked: -1, per: 0.01, base: percent of operating cost}';
+    await writeFile(path('mixed.yaml'), `${good.trimEnd()}\n  value: {unit: points, terms: {${terms}}}\n`);
+    const { code, stdout, stderr } = await assay(['validate', '-f', 'mixed.yaml'], { cwd: directory });
+    expect(code, stderr).toBe(0);
+    const warning = 'warning mixed-bases: The net value adds a in percent of revenue, b in percent of operating cost';
+    expect(stdout).toContain(warning);
+    const json = await assay(['validate', '-f', 'mixed.yaml', '--json'], { cwd: directory });
+    expect(JSON.parse(json.stdout).files[0]).toMatchObject({ ok: true, warnings: [{ code: 'mixed-bases' }] });
+    const server = await serve(['-f', 'mixed.yaml', '--data', 'data-mixed'], { cwd: directory });
+    expect(server.stderr()).toContain(warning);
+    await server.end('SIGTERM');
+  }, 120_000);
+});
+
 describe('a server that cannot start', () => {
   it('names a port in use', async () => {
     const holder = createServer();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { assay } from './assay-process.ts';
+import { assay, stay } from './assay-process.ts';
 import { expectContract } from './report-contract.ts';
 
 describe.concurrent('assay demo', () => {
@@ -40,7 +40,28 @@ describe.concurrent('assay demo', () => {
     for (const line of stdout.split('\n')) expect([...line].length, line).toBeLessThanOrEqual(80);
     for (const part of ['accuracy', 'Differences from baseline', 'Value', 'Checks', 'Verdict', 'The customary rule'])
       expect(stdout).toContain(part);
-  }, 90_000);
+  }, 120_000);
+
+  it('keeps the page open after the verdict with --page, models and all, and ends with 0 when it is told to', async () => {
+    const demo = await stay(
+      ['demo', '--requests', '200', '--page', '--json'],
+      /Page +(http:\S+)(\/experiments\/\S+)\n+Gateway +(http:\S+);[\s\S]+Ctrl-C/,
+    );
+    const [, apiUrl, path, gatewayUrl] = demo.found;
+    const page = await fetch(`${apiUrl}${path}`);
+    expect(page.headers.get('content-type')).toContain('text/html');
+    const overview = (await (await fetch(`${apiUrl}/api/v1${path}/overview`)).json()) as { headline: string };
+    const reply = await fetch(gatewayUrl!, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-user-id': 'somebody-else' },
+      body: '{"inputs": []}',
+    });
+    expect(reply.headers.get('x-assay-experiment')).toBe('financial-forecast');
+    const { code, stdout } = await demo.end('SIGINT');
+    expect(code).toBe(0);
+    // The page shows the verdict of the document on standard output.
+    expect(overview.headline).toBe(JSON.parse(stdout).verdict.headline);
+  }, 120_000);
 
   it('refuses options it cannot use, with exit code 2', async () => {
     for (const [args, text] of [

@@ -154,7 +154,7 @@ describe('a candidate that is better', () => {
     expect((await get(server, 'scores/verdict?for=rollout')).body).toMatchObject({ gate: 'pass', verdict: 'ship' });
 
     await expect
-      .poll(() => server.service.get('scores').proposal, { timeout: 20_000 })
+      .poll(() => server.service.get('scores').proposal, { timeout: 60_000 })
       .toEqual({
         step: 'promote',
         variant: 'b',
@@ -185,12 +185,12 @@ describe('a candidate that is better', () => {
   it('is promoted at once where the file says so, and the audit names policy and numbers', async () => {
     const server = await start(experimentText(ships.replace('onShip: hold', 'onShip: promote')));
     await ask(server, 400);
-    await expect.poll(() => server.service.get('scores').state, { timeout: 30_000 }).toBe('promoted');
+    await expect.poll(() => server.service.get('scores').state, { timeout: 60_000 }).toBe('promoted');
     const [verdict, promotion] = server.service.history('scores').slice(-2);
     expect(verdict?.event).toMatchObject({ kind: 'verdict', author: 'decision-loop', verdict: { kind: 'ship' } });
     expect(promotion?.event).toMatchObject({ kind: 'promote', author: 'policy:onShip', variant: 'b' });
     expect(promotion?.event.evidenceDigest).toMatch(/^[0-9a-f]{64}$/);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('assay verdict', () => {
@@ -204,7 +204,7 @@ describe('assay verdict', () => {
     await post(server, 'scores/roll-back', { reason: 'a look' });
     expect((await assay(['verdict', 'scores', ...at, '--wait', '--timeout', '30s', '--json'])).code).toBe(1);
     expect((await assay(['verdict', 'nothing', ...at, '--wait'])).code).toBe(2);
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('a webhook', () => {
@@ -235,7 +235,7 @@ describe('a webhook', () => {
       at: '2026-11-22T08:00:00Z',
     });
     await post(server, 'scores/pause', { reason: 'a look', author: 'ann' });
-    await expect.poll(() => heard.length, { timeout: 30_000 }).toBe(4);
+    await expect.poll(() => heard.length, { timeout: 60_000 }).toBe(4);
     const verifier = new Webhook(secret);
     const events = heard.map(({ body, headers }) => verifier.verify(body, headers as Record<string, string>)) as {
       readonly type: string;
@@ -256,7 +256,7 @@ describe('a webhook', () => {
         heard[0]!.headers as Record<string, string>,
       ),
     ).toThrow();
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('the files of a first experiment', () => {

@@ -27,7 +27,7 @@ describe('the package', () => {
     const { stdout } = await run('npx', ['assay', 'demo', '--requests', '300'], { cwd: directory, maxBuffer: 1e8 });
     expect(stdout).toContain('Verdict');
     expect(stdout).toContain('The customary rule');
-  }, 90_000);
+  }, 120_000);
 
   it('has doors that other programs can import', async () => {
     const program = `

@@ -72,8 +72,13 @@ describe('assay power', () => {
     const file = join(folder, 'pilot.json');
     await writeFile(file, JSON.stringify(report));
     const withPilot = await assay(['power', '-f', example, '--json', '--pilot', file]);
-    // What the file says of a metric goes before what the pilot showed.
-    expect(JSON.parse(withPilot.stdout).metrics[1]).toMatchObject({ name: 'latency', control: 51, origin: 'given' });
+    // What the pilot showed goes before what the file supposes; how the candidate will differ only the file says.
+    expect(JSON.parse(withPilot.stdout).metrics[1]).toMatchObject({
+      name: 'latency',
+      control: 80,
+      difference: 19,
+      origin: 'pilot',
+    });
     await writeFile(file, JSON.stringify({ ...report, metrics: [] }));
     const empty = await assay(['power', '-f', example, '--pilot', file]);
     expect(empty.code).toBe(2);
@@ -146,12 +151,12 @@ spec:
       await server.end('SIGTERM');
       await model.close();
     };
-    for (let user = 0; user < 60; user += 1) {
+    for (let user = 0; user < 140; user += 1) {
       const headers = { 'x-user-id': `user-${user}`, 'content-type': 'application/json' };
       const reply = await fetch(`${server.gatewayUrl}/score`, { method: 'POST', headers, body: '{}' });
       await reply.arrayBuffer();
     }
-  }, 60_000);
+  }, 120_000);
   afterAll(() => close(), 60_000);
 
   it('is the portfolio of a server: the experiment, its verdict, and no win yet', async () => {
@@ -166,7 +171,7 @@ spec:
     });
     const refused = await fetch(`${server.apiUrl}/api/v1/portfolio?costPerTest=much`);
     expect(refused.status).toBe(400);
-  }, 60_000);
+  }, 120_000);
 
   it('is what the next plan starts from: levels and noise of a data directory', async () => {
     const { code, stdout, stderr } = await assay([
@@ -184,5 +189,31 @@ spec:
     expect(plan.metrics[0]).toMatchObject({ name: 'latency', origin: 'pilot' });
     expect(plan.metrics[0]?.control).toBeGreaterThan(0);
     expect(plan.assumed).toEqual([]);
-  }, 60_000);
+  }, 120_000);
+
+  it('is what runs are drawn from: units of the control with all their metrics', async () => {
+    const play = async (...args: readonly string[]): Promise<Simulation> => {
+      const { code, stdout, stderr } = await assay([
+        ...['simulate', '-f', file(), '--log', data(), '--traffic', '100/h', '--runs', '10', '--looks', '15', '--json'],
+        ...args,
+      ]);
+      expect(code, stderr).toBe(0);
+      return JSON.parse(stdout);
+    };
+    const same = await play('--aa');
+    expect(same.logged).toMatchObject({ variant: 'old', drawnFrom: same.logged?.units });
+    expect(same.logged?.units).toBeGreaterThanOrEqual(50);
+    const [world] = same.worlds;
+    expect(world?.truth.candidate).toEqual(world?.truth.control);
+    expect(await play('--aa')).toEqual(same);
+    // A candidate that takes half the time.
+    const level = world?.truth.control.latency ?? 0;
+    const faster = await play('--effect', String(-level / 2));
+    expect(faster.worlds[0]?.truth.candidate.latency).toBeCloseTo(level / 2, 6);
+    expect(faster.shipRate).toBeGreaterThan(0);
+    const text = await assay(['simulate', '-f', file(), '--log', data(), '--aa', '--runs', '10', '--looks', '15']);
+    expect(text.stdout.replaceAll(/\s+/g, ' ')).toContain(
+      `Units drawn with replacement from ${same.logged?.drawnFrom} logged ones of old, with all their metrics together.`,
+    );
+  }, 120_000);
 });

@@ -110,5 +110,5 @@ describe('the recommender', () => {
     await service.close();
     expect(wrong.checks.modelUsed?.ok).toBe(false);
     expect(wrong.findings.map(({ code }) => code)).toContain('model-used-differs');
-  }, 60_000);
+  }, 120_000);
 });

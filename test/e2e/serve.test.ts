@@ -101,15 +101,15 @@ describe('assay serve', () => {
     const server = await start('--start');
     const running = await modelsOf(server);
     await writeFile(file, experimentText([a.url, b.url], { weights: [0, 100] }));
-    await expect.poll(async () => new Set(await modelsOf(server)), { timeout: 5000 }).toEqual(new Set(['b']));
+    await expect.poll(async () => new Set(await modelsOf(server)), { timeout: 60_000 }).toEqual(new Set(['b']));
     await writeFile(file, experimentText([a.url, b.url], { weights: [-3, 100] }));
     await expect
-      .poll(() => server.stderr(), { timeout: 5000 })
+      .poll(() => server.stderr(), { timeout: 60_000 })
       .toContain('spec.variants[0].weight is -3, must be an integer >= 0');
     expect(new Set(await modelsOf(server))).toEqual(new Set(['b']));
     await writeFile(file, experimentText([a.url, b.url]));
     // Back to the old weights: whoever had b keeps it or goes back to a, nobody new is drawn.
-    await expect.poll(async () => new Set(await modelsOf(server)), { timeout: 5000 }).toEqual(new Set(['a', 'b']));
+    await expect.poll(async () => new Set(await modelsOf(server)), { timeout: 60_000 }).toEqual(new Set(['a', 'b']));
     expect((await modelsOf(server)).filter((model) => model === 'a').length).toBeGreaterThan(10);
     expect(running).toHaveLength(users.length);
     await server.end('SIGTERM');

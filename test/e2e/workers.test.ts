@@ -133,7 +133,7 @@ describe('assay serve --workers 2', () => {
       [[100, 0], 'a'],
     ] as const) {
       await writeFile(file, experimentText([models[0]!.url, models[1]!.url], { weights }));
-      await expect.poll(modelsSeen, { timeout: 20_000, interval: 20 }).toEqual(new Set([model]));
+      await expect.poll(modelsSeen, { timeout: 60_000, interval: 20 }).toEqual(new Set([model]));
     }
     for (const step of ['pause', 'resume']) {
       const told = await assay([step, 'scores', '--server', server.apiUrl, '--author', 'ann', '--reason', 'a look']);
@@ -170,7 +170,7 @@ describe('assay serve --workers 2', () => {
     const killed: number[] = [];
     for (const _round of [1, 2]) {
       const before = answered.length;
-      await expect.poll(() => answered.length - before, { timeout: 20_000, interval: 5 }).toBeGreaterThan(40);
+      await expect.poll(() => answered.length - before, { timeout: 60_000, interval: 5 }).toBeGreaterThan(40);
       const { workers } = await statusOf(server);
       const victim = workers.find(({ pid }) => !killed.includes(pid))!;
       killed.push(victim.pid);
@@ -179,10 +179,10 @@ describe('assay serve --workers 2', () => {
         statusOf(server).then(
           (status) => status.workers.length === 2 && status.workers.every(({ pid }) => !killed.includes(pid)),
         );
-      await expect.poll(replaced, { timeout: 20_000, interval: 20 }).toBe(true);
+      await expect.poll(replaced, { timeout: 60_000, interval: 20 }).toBe(true);
     }
     const after = answered.length;
-    await expect.poll(() => answered.length - after, { timeout: 20_000, interval: 5 }).toBeGreaterThan(40);
+    await expect.poll(() => answered.length - after, { timeout: 60_000, interval: 5 }).toBeGreaterThan(40);
     isRunning = false;
     await Promise.all(senders);
     expect(server.stderr()).toContain('ended with signal SIGKILL; another one starts in');
@@ -247,13 +247,13 @@ describe('a worker', () => {
     const server = await start();
     const { workers } = await statusOf(server);
     const asked = [1, 2, 3, 4].map((index) => ask(server, `user-${index}`));
-    await expect.poll(() => waiting.length, { timeout: 20_000 }).toBe(4);
+    await expect.poll(() => waiting.length, { timeout: 60_000 }).toBe(4);
     // Its stderr stays open in the workers, so the end of the process is not waited for here.
     process.kill(server.pid, 'SIGKILL');
-    await expect.poll(() => isRunning(server.pid), { timeout: 20_000 }).toBe(false);
+    await expect.poll(() => isRunning(server.pid), { timeout: 60_000 }).toBe(false);
     answerAll();
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
-    await expect.poll(() => workers.filter(({ pid }) => isRunning(pid)), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => workers.filter(({ pid }) => isRunning(pid)), { timeout: 60_000 }).toEqual([]);
     const records = await recordsOf();
     expect(records.filter(({ kind }) => kind === 'prediction')).toHaveLength(4);
     // Both workers ended their logs; the killed primary could not.
@@ -264,10 +264,10 @@ describe('a worker', () => {
     const server = await start();
     const { workers } = await statusOf(server);
     const asked = [1, 2, 3, 4].map((index) => ask(server, `user-${index}`));
-    await expect.poll(() => waiting.length, { timeout: 20_000 }).toBe(4);
+    await expect.poll(() => waiting.length, { timeout: 60_000 }).toBe(4);
     for (const { pid } of workers) process.kill(pid, 'SIGTERM');
     const ended = server.end('SIGTERM');
-    await expect.poll(() => server.stderr(), { timeout: 20_000 }).toContain('finishing requests in flight');
+    await expect.poll(() => server.stderr(), { timeout: 60_000 }).toContain('finishing requests in flight');
     answerAll();
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     expect(await ended).toBe(0);
@@ -277,7 +277,7 @@ describe('a worker', () => {
   it('cuts what does not end within --drain-ms', async () => {
     const server = await start('--drain-ms', '200');
     const asked = ask(server, 'user-1').catch((fault: Error) => fault.message);
-    await expect.poll(() => waiting.length, { timeout: 20_000 }).toBe(1);
+    await expect.poll(() => waiting.length, { timeout: 60_000 }).toBe(1);
     expect(await server.end('SIGTERM')).toBe(0);
     expect(await asked).toBe('socket hang up');
     expect((await recordsOf()).filter(({ kind }) => kind === 'prediction')).toMatchObject([{ status: null }]);

@@ -14,7 +14,7 @@ import { accuracyOn, type ForecastModelName, fitForecastModel, splitInTime } fro
 import { loadMarketDays } from './market-data.ts';
 import { startModelProcess } from './model-process.ts';
 import { type Scenario, type ScenarioName, scenarioOf } from './scenarios.ts';
-import { type DemoFacts, tellDrive, tellSetting } from './story.ts';
+import { type DemoFacts, tellDrive, tellPage, tellSetting } from './story.ts';
 import { planTraffic, trafficShape } from './traffic-plan.ts';
 
 /** The server under demonstration: gateway and control plane, listening, with the experiments started. */
@@ -50,6 +50,8 @@ interface DemoOptions {
     readonly experiments: readonly Experiment[];
     readonly dataDirectory: string;
   }) => Promise<RunningServer>;
+  /** Keeps everything running after the verdict, with its live page, until `signal` is aborted. */
+  readonly staysOpen?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -153,6 +155,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoResult> {
     const report = await server.report(demoExperimentName);
     if (json) write(`${JSON.stringify({ ...report, demo: { ...facts, drive: done } }, null, 2)}\n`);
     else write(`${renderReport(report, { ...style, units: metricUnits(experiment) })}\n`);
+    if (options.staysOpen === true && signal !== undefined && !signal.aborted) {
+      options.progressStream.write(tellPage(facts, style));
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    }
     return { report, facts, drive: done };
   } finally {
     // Newest first: the gateway before the models behind it, the directory last.

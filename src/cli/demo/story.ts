@@ -1,5 +1,6 @@
 // What does a watcher of the demo read? The setting before the requests, and what was done after them.
 import { formatCount, formatQuantity, type TerminalStyle, wrapText } from '../render/index.ts';
+import { demoExperimentName } from './demo-experiment.ts';
 import type { DriveResult } from './drive.ts';
 import { type ForecastModelName, historyDays } from './forecast-models.ts';
 import { trafficShape } from './traffic-plan.ts';
@@ -98,6 +99,15 @@ export function tellDrive(
         `the enhanced model on ${formatQuantity(offline.enhanced, 'share')}` +
         (facts.injected === undefined ? '' : ' (without the injection)'),
     ],
+  ]);
+}
+
+/** Gives where the verdict can be looked at, and what still runs behind it. */
+export function tellPage({ apiUrl, gatewayUrl }: DemoFacts, style: TerminalStyle): string {
+  return tell(style, [
+    ['Page', `${apiUrl}/experiments/${demoExperimentName}`],
+    ['Gateway', `${gatewayUrl}/v2/models/forecast/infer; both models go on answering`],
+    ['', 'Ctrl-C ends everything.'],
   ]);
 }
 

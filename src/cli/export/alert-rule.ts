@@ -24,8 +24,8 @@ export interface AlertRule {
     readonly labels: Readonly<Record<string, string>>;
     readonly summary: string;
     readonly description: string;
-    /** Series under which it does not. */
-    readonly silent: readonly TestSeries[];
+    /** Series under which it does not, by why: all but one fact as in `fires`. */
+    readonly silent: Readonly<Record<string, readonly TestSeries[]>>;
   };
 }
 
@@ -35,6 +35,11 @@ export interface RuleTimes {
   readonly windowS: number;
   /** Replaces the `for` of every rule. */
   readonly forS?: number;
+}
+
+/** Seconds between two samples of a unit test. */
+export function testStepS(windowS: number): number {
+  return windowS / 5;
 }
 
 /** A duration as Prometheus writes it. */

@@ -1,6 +1,5 @@
 // When is one experiment in trouble? Alerts whose thresholds are the experiment's own criteria, or stated defaults where it names none.
-import { experimentLabel } from '../../adapters/prometheus-requests.ts';
-import type { Experiment } from '../../experiment/index.ts';
+import { type Experiment, experimentLabel } from '../../experiment/index.ts';
 import { type AlertRule, promDuration, promText, type RuleTimes, type TestSeries } from './alert-rule.ts';
 import { isFailureRate, isLatencyQuantile, type MetricLimit, metricLimits } from './guardrail-limits.ts';
 
@@ -79,7 +78,7 @@ function modelAccuracyDegraded(scope: Scope, limit: MetricLimit | undefined): Al
       fires: [{ series, values: `${low}x2000` }, runningSeries],
       labels: { experiment: label, model_name: candidate },
       ...text(candidate, String(low)),
-      silent: [{ series, values: `${clean(percent + 1)}x2000` }, runningSeries],
+      silent: { 'just above the limit': [{ series, values: `${clean(percent * 1.001)}x2000` }, runningSeries] },
     },
   };
 }
@@ -117,7 +116,14 @@ function highResponseTime(scope: Scope, limit: MetricLimit | undefined): AlertRu
       ],
       labels: { experiment: label, model_name: candidate },
       ...text(candidate, String(Number((seconds + (above - seconds) * q).toPrecision(4)))),
-      silent: [bucket(String(seconds), '0+20x2000'), bucket('+Inf', '0+20x2000'), runningSeries],
+      silent: {
+        'when all are within the limit': [
+          bucket(String(seconds), '0+20x2000'),
+          bucket('+Inf', '0+20x2000'),
+          runningSeries,
+        ],
+        'when nobody asks': [bucket(String(seconds), '5x2000'), bucket('+Inf', '25x2000'), runningSeries],
+      },
     },
   };
 }
@@ -136,8 +142,9 @@ function highErrorRate(scope: Scope, limit: MetricLimit | undefined): AlertRule 
     summary: `${variant} in ${label} fails more than ${clean(rate * 100)} % of its requests`,
     description: `It fails ${value} of them, whatever callers see. Threshold: ${sourceOf(limit)}.`,
   });
-  // Failures per hundred requests: half of the way to all of them.
+  // Failures per hundred requests: half of the way to all of them; and of a thousand, a little less than the limit.
   const failing = Math.round(((rate + 1) / 2) * 100);
+  const below = Math.floor(rate * 950);
   return {
     name: 'HighErrorRate',
     expr:
@@ -151,7 +158,14 @@ function highErrorRate(scope: Scope, limit: MetricLimit | undefined): AlertRule 
       fires: [series('error', `0+${failing}x2000`), series('success', `0+${100 - failing}x2000`), runningSeries],
       labels: { experiment: label, variant: candidate },
       ...text(candidate, `${failing}%`),
-      silent: [series('error', '0x2000'), series('success', '0+100x2000'), runningSeries],
+      silent: {
+        'just below the limit': [
+          series('error', `0+${below}x2000`),
+          series('success', `0+${1000 - below}x2000`),
+          runningSeries,
+        ],
+        'when there are too few to say': [series('error', '0+1x2000'), series('success', '0x2000'), runningSeries],
+      },
     },
   };
 }

@@ -97,13 +97,18 @@ describe('the alerts of an experiment', () => {
 });
 
 describe('the exported files', () => {
-  it('hold a unit test that fires and one that stays silent for every alert', () => {
+  it('hold for every alert a unit test that fires, one that waits, and one that stays silent', () => {
     const [rules, tests] = prometheusFiles([experiment('')], times);
     const { groups } = parse(rules!.text) as { groups: readonly { rules: readonly Rule[] }[] };
-    const alerts = groups.flatMap((group) => group.rules.flatMap(({ alert }) => alert ?? []));
+    const alerts = groups.flatMap((group) => group.rules.filter(({ alert }) => alert !== undefined));
     const tested = (parse(tests!.text) as { tests: readonly { name: string }[] }).tests.map(({ name }) => name);
     expect(alerts.length).toBeGreaterThan(10);
-    expect(tested).toEqual(alerts.flatMap((alert) => [`${alert} fires`, `${alert} stays silent`]));
+    for (const { alert, expr, for: held } of alerts) {
+      expect(tested.filter((name) => name === `${alert} fires`)).toHaveLength(1);
+      expect(tested.filter((name) => name === `${alert} waits`)).toHaveLength(held === undefined ? 0 : 1);
+      const silent = tested.filter((name) => name.startsWith(`${alert} stays silent `));
+      expect(silent.length).toBeGreaterThanOrEqual(expr.includes('state="running"') ? 2 : 1);
+    }
   });
 
   it('use other times where they are asked for', () => {
@@ -157,6 +162,7 @@ describe('the dashboard', () => {
       'Split check (p-value)',
       'Verdict',
       'Fallbacks',
+      'Shadow',
     ])
       expect(titles).toContain(title);
     expect(new Set(dashboardQueries().map(({ panel }) => panel))).toEqual(new Set(titles));

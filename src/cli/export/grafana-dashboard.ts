@@ -137,6 +137,33 @@ const plans: readonly PanelPlan[] = [
     queries: [{ expr: perVariant(`assay_served_by_other_total{${at}}`), legend: '{{variant}}' }],
   },
   {
+    title: 'Shadow',
+    description: 'Copies per second for the shadow: sent, dropped by why, and failed. Empty without a mirror.',
+    kind: 'series',
+    unit: 'reqps',
+    width: 12,
+    queries: [
+      { expr: `sum(rate(assay_mirror_sent_total{${at}}[$__rate_interval]))`, legend: 'sent' },
+      {
+        expr: `sum by (reason) (rate(assay_mirror_dropped_total{${at}}[$__rate_interval]))`,
+        legend: 'dropped: {{reason}}',
+      },
+      { expr: `sum(rate(assay_mirror_failed_total{${at}}[$__rate_interval]))`, legend: 'failed' },
+    ],
+  },
+  {
+    title: 'State',
+    description: 'State of the experiment, its coverage, and what an operator should know of its checks.',
+    kind: 'stat',
+    unit: 'none',
+    width: 12,
+    queries: [
+      { expr: `assay_experiment_state{${at}} == 1`, legend: '{{state}}' },
+      { expr: `assay_experiment_coverage_ratio{${at}}`, legend: 'coverage (share)' },
+      { expr: `sum(assay_check_ok{${at}} == bool 0)`, legend: 'checks that do not hold' },
+    ],
+  },
+  {
     title: 'Business impact',
     description: 'Terms of the value model and their sum, in its unit.',
     kind: 'series',

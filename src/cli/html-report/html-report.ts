@@ -117,9 +117,20 @@ function drawPublished({ report }: Sheet): Markup | undefined {
   });
 }
 
-function drawFindings({ report }: Sheet): Markup | undefined {
-  if (report.findings.length === 0) return undefined;
-  return html`<ul>${report.findings.map(({ code, text }) => html`<li>${text} <span class="muted">(${code})</span></li>`)}</ul>`;
+/** Findings that tell an effect. */
+const effectFindings: readonly string[] = [
+  'point-rule-differs',
+  'rare-events',
+  'simpson',
+  'rests-on-one-segment',
+  'effect-differs-by-segment',
+  'effect-changes-over-time',
+];
+
+function drawFindings({ report, withheld }: Sheet): Markup | undefined {
+  const shown = report.findings.filter(({ code }) => withheld === undefined || !effectFindings.includes(code));
+  if (shown.length === 0) return undefined;
+  return html`<ul>${shown.map(({ code, text }) => html`<li>${text} <span class="muted">(${code})</span></li>`)}</ul>`;
 }
 
 function drawMethods({ report }: Sheet): Markup {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { type Expectations, pilotOfReport, pilotOfSummary, type Report } from '../../decision/index.ts';
 import { AssayError } from '../../errors.ts';
+import type { LoggedUnits } from '../../evidence/index.ts';
 import { type Experiment, parseExperimentFile } from '../../experiment/index.ts';
 
 /** Options that `assay power` and `assay simulate` share. */
@@ -20,31 +21,41 @@ export interface PlanningOptions {
 export interface Planning {
   readonly experiment: Experiment;
   readonly expectations: Expectations;
+  /** Of the control, from `--log`, where they were asked for. */
+  readonly logged?: LoggedUnits;
 }
+
+/** More logged units than these are not drawn from: they would show little more and take much longer. */
+const mostUnits = 20_000;
 
 /**
  * Reads all of it.
+ * @param takesUnits of a log, take the units themselves too
  * @throws AssayError `file-unreadable`, `experiment-invalid`, `input-invalid`, `usage-invalid`.
  */
-export async function readPlanning(options: PlanningOptions): Promise<Planning> {
+export async function readPlanning(
+  options: PlanningOptions,
+  { takesUnits }: { readonly takesUnits: boolean } = { takesUnits: false },
+): Promise<Planning> {
   const written = parseExperimentFile(await readText(options.file), { file: options.file });
   const experiment =
     options.power === undefined ? written : { ...written, plan: { ...written.plan, power: options.power } };
   const levels = (option: string, texts: readonly string[]): Readonly<Record<string, number>> =>
     Object.fromEntries(texts.map((text) => readLevel(text, { option, experiment })));
   const measured = options.pilot === undefined ? {} : await readPilot(options.pilot, experiment);
-  const logged = options.log === undefined ? {} : await readLogged(options.log, experiment);
+  const log = options.log === undefined ? undefined : await readLogged(options.log, { experiment, takesUnits });
   const traffic = options.traffic === undefined ? {} : { unitsPerDay: readTraffic(options.traffic) };
   return {
     experiment,
     expectations: {
       ...measured,
-      ...logged,
+      ...log?.pilot,
       ...traffic,
       control: levels('--baseline', options.baseline),
       difference: levels('--difference', options.difference),
       sd: levels('--sd', options.sd),
     },
+    ...(log?.units === undefined ? {} : { logged: log.units }),
   };
 }
 
@@ -100,15 +111,21 @@ async function readPilot(path: string, experiment: Experiment): Promise<Expectat
   return pilot;
 }
 
-async function readLogged(directory: string, experiment: Experiment): Promise<Expectations> {
+async function readLogged(
+  directory: string,
+  { experiment, takesUnits }: { readonly experiment: Experiment; readonly takesUnits: boolean },
+): Promise<{ readonly pilot: Expectations; readonly units: LoggedUnits | undefined }> {
   const { openDuckdbAnalytics } = await import('../../adapters/duckdb-analytics.ts');
   const analytics = await openDuckdbAnalytics({ directory });
   try {
     // The control log is not asked: of a pilot every allocation counts.
-    const summary = await analytics.summarise({ experiment, epochs: [], nowMs: Date.now() });
-    const pilot = pilotOfSummary(summary);
+    const plan = { experiment, epochs: [], nowMs: Date.now() };
+    const pilot = pilotOfSummary(await analytics.summarise(plan));
     requireKnown(directory, pilot, experiment);
-    return pilot;
+    const units = takesUnits
+      ? await analytics.readUnits(plan, { variant: experiment.control, atMost: mostUnits })
+      : undefined;
+    return { pilot, units };
   } finally {
     await analytics.close();
   }
