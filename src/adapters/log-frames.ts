@@ -40,7 +40,8 @@ export function encodeFrame(payload: string): Buffer {
   const length = Buffer.byteLength(payload);
   const frame = Buffer.allocUnsafe(frameHeadBytes + length);
   frame.writeUInt32LE(length, 0);
-  frame.write(payload, frameHeadBytes);
+  // As many bytes as characters: all of them ASCII, and those need no encoder.
+  frame.write(payload, frameHeadBytes, length === payload.length ? 'latin1' : 'utf8');
   frame.writeUInt32LE(frameChecksum(frame), 4);
   return frame;
 }
