@@ -59,8 +59,8 @@ if (flags.memory !== undefined) {
 
 say('durability: acknowledged means written, and an fdatasync begun afterwards has returned');
 
-const senders = 256;
-const turns = flags.quick ? 5 : 9;
+const senders = 64;
+const turns = flags.quick ? 7 : 9;
 const ratios: number[] = [];
 const rates: number[] = [];
 for (let turn = 0; turn < turns; turn += 1) {
