@@ -176,6 +176,10 @@ export const experimentCases: readonly BrowserCase[] = [
       await figure.getByRole('button', { name: 'Table' }).click();
       await figure.locator('table tbody tr').first().waitFor();
       await expectAccessible(page, 'a chart as a table');
+      // A link shows what its sender saw.
+      await page.reload();
+      await drawEverything(await openSettled(page));
+      await figure.locator('table tbody tr').first().waitFor();
     },
   },
   {

@@ -1,6 +1,7 @@
 // A chart with what belongs to it: the finding in words, the same numbers as a table, files to take away, and a cursor for keys.
 import { type JSX, type ReactNode, useEffect, useId, useRef, useState } from 'react';
 import { ScrollBox } from '../parts/scroll-box.tsx';
+import { useView } from '../query-string.ts';
 import { saveCsv, savePng, saveSvg } from '../save-file.ts';
 import { holdUpdates } from '../server/live.ts';
 import { colourOf, useThemeVersion } from '../shell/theme.ts';
@@ -30,13 +31,18 @@ export interface ChartFigureProps {
 /** In less a chart has no room beside its axes: a box that is being laid out, for a narrow phone gives more. */
 const leastWidth = 160;
 
+/** The charts that stand as tables, by name, so that a link shows what its sender saw. */
+const tablesShape = { tables: 'text' } as const;
+
 /** The figure. */
 export function ChartFigure(props: ChartFigureProps): JSX.Element {
   const { name, caption, label, input, table, notes, height = 240 } = props;
   const box = useRef<HTMLDivElement>(null);
   const drawn = useRef<DrawnChart | undefined>(undefined);
   const [width, setWidth] = useState(0);
-  const [isTable, setTable] = useState(false);
+  const { view, setView } = useView(tablesShape);
+  const tables = (view.tables ?? '').split(',').filter((each) => each !== '');
+  const isTable = tables.includes(name);
   const [fault, setFault] = useState<string>();
   const theme = useThemeVersion();
   const cursor = useCursor(props, drawn);
@@ -66,6 +72,10 @@ export function ChartFigure(props: ChartFigureProps): JSX.Element {
     };
   }, [input, width, height, label, theme, isTable]);
 
+  const toggle = (): void => {
+    const others = tables.filter((each) => each !== name);
+    setView({ tables: (isTable ? others : [...others, name]).join(',') });
+  };
   const withChart = (save: (chart: SVGSVGElement) => void): void => {
     if (drawn.current !== undefined) save(drawn.current.svg);
   };
@@ -73,7 +83,7 @@ export function ChartFigure(props: ChartFigureProps): JSX.Element {
     <figure className="chart" aria-labelledby={captionId}>
       <figcaption>
         <span id={captionId}>{caption}</span>
-        <button type="button" className="small" aria-pressed={isTable} onClick={() => setTable(!isTable)}>
+        <button type="button" className="small" aria-pressed={isTable} onClick={toggle}>
           Table
         </button>
         <button
