@@ -126,7 +126,7 @@ end(flags);
 /** A hundredth first, which says how long the whole will take. */
 async function askHundredMillion(): Promise<void> {
   const whole = Number(flags.most);
-  const memoryLimit = '3GB';
+  const memoryLimit = '2500MB';
   const place = (size: number): string => join(directory, `most-${size}`);
   const make = async (size: number): Promise<number> => {
     const begunMs = performance.now();

@@ -3,6 +3,7 @@ import {
   boundsText,
   countText,
   differenceText,
+  durationText,
   type FigureUnit,
   levelText,
   probabilityText,
@@ -22,6 +23,8 @@ export type ValueForm =
   | 'p'
   | 'probability'
   | 'relative'
+  /** A number of days, however short. */
+  | 'days'
   | 'text';
 
 /** Where a number stands and how it is written. */
@@ -80,6 +83,8 @@ function shownText(
       return probabilityText(value as number);
     case 'relative':
       return relativeText(value as number, interval);
+    case 'days':
+      return durationText((value as number) * 86_400_000);
     case 'text':
       return String(value);
   }

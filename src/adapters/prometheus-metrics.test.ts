@@ -192,14 +192,17 @@ describe('the exposition', () => {
   it('counts the copies for a shadow from nothing, so that the first that is dropped shows in a rate', async () => {
     const labels = { experiment: 'scores' };
     const { text } = await exposeMetrics(
-      requestFamilies({
-        ...figures([]),
-        counters: [
-          { name: 'mirror_sampled', labels, value: 5 },
-          { name: 'mirror_sent', labels, value: 4 },
-          { name: 'mirror_dropped', labels: { ...labels, reason: 'bytes' }, value: 1 },
-        ],
-      }),
+      requestFamilies(
+        {
+          ...figures([]),
+          counters: [
+            { name: 'mirror_sampled', labels, value: 5 },
+            { name: 'mirror_sent', labels, value: 4 },
+            { name: 'mirror_dropped', labels: { ...labels, reason: 'bytes' }, value: 1 },
+          ],
+        },
+        ['scores'],
+      ),
       { accept: '' },
     );
     expect(text.match(/^assay_mirror_\w+_total.*$/gm)?.sort()).toEqual(

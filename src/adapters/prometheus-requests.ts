@@ -16,8 +16,8 @@ export interface ServingFigures {
   readonly workers: number;
 }
 
-/** The families of requests, of the gateway and of the evidence log. */
-export function requestFamilies(figures: ServingFigures): readonly MetricFamily[] {
+/** The families of requests, of the gateway and of the evidence log. @param shadowed labels of the experiments with a shadow. */
+export function requestFamilies(figures: ServingFigures, shadowed: readonly string[] = []): readonly MetricFamily[] {
   const { requests } = figures;
   const perCell = (read: (cell: RequestCell) => readonly [Readonly<Record<string, string>>, number][]) =>
     requests.flatMap((cell) =>
@@ -72,7 +72,7 @@ export function requestFamilies(figures: ServingFigures): readonly MetricFamily[
     ),
     ...gatewayFamilies(figures),
     ...logFamilies(figures.evidence),
-    ...counterFamilies(figures.counters),
+    ...counterFamilies(figures.counters, shadowed),
     counter(
       'assay_faults_total',
       'Faults that an operator should know, by code.',
@@ -154,8 +154,9 @@ const counterHelp: Readonly<Record<string, string>> = {
   otlp_events_dropped: 'Events of spans that were not handed to the collector, by why.',
 };
 
-/** What can become of a copy for a shadow, and why one is not sent. */
+/** What can become of a prediction that may be copied to a shadow, and why a copy is not sent. */
 const mirrorEnds: readonly (readonly [name: string, more: Readonly<Record<string, string>>])[] = [
+  ['mirror_sampled', {}],
   ['mirror_sent', {}],
   ['mirror_ok', {}],
   ['mirror_failed', {}],
@@ -163,20 +164,19 @@ const mirrorEnds: readonly (readonly [name: string, more: Readonly<Record<string
 ];
 
 /** Zeros for every experiment with a shadow: a counter that begins at its first drop hides that drop from `rate`. */
-function mirrorZeros(counters: readonly ObservedCount[]): readonly ObservedCount[] {
+function mirrorZeros(counters: readonly ObservedCount[], shadowed: readonly string[]): readonly ObservedCount[] {
   const keyOf = ({ name, labels }: Pick<ObservedCount, 'name' | 'labels'>): string =>
     JSON.stringify([name, labels.experiment, labels.reason]);
   const told = new Set(counters.map(keyOf));
-  return counters
-    .filter(({ name }) => name === 'mirror_sampled')
-    .flatMap(({ labels }) => mirrorEnds.map(([name, more]) => ({ name, labels: { ...labels, ...more }, value: 0 })))
+  return shadowed
+    .flatMap((experiment) => mirrorEnds.map(([name, more]) => ({ name, labels: { experiment, ...more }, value: 0 })))
     .filter((zero) => !told.has(keyOf(zero)));
 }
 
 /** Every counter of the gateway as `assay_NAME_total`; their labels are bounded names by contract. */
-function counterFamilies(counters: readonly ObservedCount[]): readonly MetricFamily[] {
+function counterFamilies(counters: readonly ObservedCount[], shadowed: readonly string[]): readonly MetricFamily[] {
   const byName = new Map<string, MetricSample[]>();
-  for (const { name, labels, value } of [...counters, ...mirrorZeros(counters)]) {
+  for (const { name, labels, value } of [...counters, ...mirrorZeros(counters, shadowed)]) {
     const samples = byName.get(name) ?? [];
     samples.push({ labels, value });
     byName.set(name, samples);

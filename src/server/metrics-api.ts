@@ -8,6 +8,7 @@ import { type Exposition, exposeMetrics, type MetricFamily } from '../adapters/p
 import { gauge, requestFamilies, type ServingFigures } from '../adapters/prometheus-requests.ts';
 import { paths } from '../api/index.ts';
 import type { ExperimentService, ExperimentState } from '../control/index.ts';
+import { experimentLabel } from '../experiment/index.ts';
 import type { StandingReports } from './standing-reports.ts';
 
 /** What `createMetrics` reads at every scrape. */
@@ -41,9 +42,13 @@ export function createMetrics(options: MetricsOptions): ReadMetrics {
       refreshedMs = now();
       standing.refresh();
     }
+    const states = service.list();
+    const shadowed = states.flatMap(({ experiment: { namespace, name, mirror } }) =>
+      mirror === undefined ? [] : [experimentLabel(namespace, name)],
+    );
     const families = [
-      ...requestFamilies(await options.serving()),
-      ...experimentFamilies(service.list().map((state) => figuresOf(state, standing))),
+      ...requestFamilies(await options.serving(), shadowed),
+      ...experimentFamilies(states.map((state) => figuresOf(state, standing))),
       ...serverFamilies(options),
     ];
     return exposeMetrics(families, { accept, extra: [own] });

@@ -69,7 +69,7 @@ function Power({ answer }: { readonly answer: PowerAnswer }): JSX.Element {
     <>
       <p className="small">
         <Value path="/plan/unitsPerDay" as="count" /> units a day, {sourceWords[source]}. The plan ends after{' '}
-        <Value path="/plan/end/days" as="level" /> days with <Value path="/plan/end/units" as="count" /> units.
+        <Value path="/plan/end/days" as="days" /> with <Value path="/plan/end/units" as="count" /> units.
       </p>
       <dl className="pair">
         {plan.criteria.map(({ text, needed, atEnd }, at) => (
@@ -82,7 +82,7 @@ function Power({ answer }: { readonly answer: PowerAnswer }): JSX.Element {
                 <span className="small quiet">{needed.reason}</span>
               ) : (
                 <>
-                  <Value path={`/plan/criteria/${at}/needed/days`} as="level" /> days,{' '}
+                  <Value path={`/plan/criteria/${at}/needed/days`} as="days" />,{' '}
                   <Value path={`/plan/criteria/${at}/needed/units`} as="count" /> units
                 </>
               )}

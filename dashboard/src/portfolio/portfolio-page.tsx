@@ -155,7 +155,7 @@ function Summary(props: {
           <dl className="pair narrow-pair">
             {answer.money.map(({ currency }, at) => (
               <div key={currency} className="contents" data-currency={currency}>
-                <dt>Shipped, luck and infrastructure taken off</dt>
+                <dt>Net of luck and infrastructure</dt>
                 <dd>
                   <strong>
                     <Value path={`/money/${at}/net`} as="difference" unit={currency} />
