@@ -301,6 +301,26 @@ describe('a file that is due', () => {
     expect((await filesOf(directory)).length).toBeGreaterThan(1);
   });
 
+  it('is closed on request while senders that wait for each record leave no gap', async () => {
+    const directory = newDirectory();
+    const log = await open(directory);
+    let acknowledged = 0;
+    let isOver = false;
+    const senders = Array.from({ length: 8 }, async (_, sender) => {
+      for (let i = 0; !isOver; i++) {
+        await log.appendDurable([outcomeRecord(`${sender}-${i}`)]);
+        acknowledged++;
+      }
+    });
+    await expect.poll(() => acknowledged).toBeGreaterThan(40);
+    await Promise.all([log.roll(), log.roll()]);
+    isOver = true;
+    await Promise.all(senders);
+    await log.close();
+    expect((await filesOf(directory)).length).toBeGreaterThan(1);
+    expect(await readIds(directory)).toHaveLength(acknowledged);
+  });
+
   it('tells other processes whether somebody writes to it', async () => {
     const directory = newDirectory();
     const log = await open(directory);

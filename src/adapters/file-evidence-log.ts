@@ -95,6 +95,8 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
   let queue = emptyBatch();
   let inFlightBytes = 0;
   let running: Promise<void> | undefined;
+  /** These go before the next commit: senders that wait for each record never leave a gap. */
+  const rolls: (() => void)[] = [];
   let wakeUp: NodeJS.Timeout | undefined;
   let recovery: NodeJS.Timeout | undefined;
   let closing: Promise<void> | undefined;
@@ -119,8 +121,10 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
       for (const record of records) {
         const line = `${encodeRecord(record, { v: 1, writer, sequence: sequence + 1 + lines.length - from })}\n`;
         // A character has at most three bytes.
-        if (line.length * 3 > maxPayloadBytes && Buffer.byteLength(line) > maxPayloadBytes)
+        if (line.length * 3 > maxPayloadBytes && Buffer.byteLength(line) > maxPayloadBytes) {
           reason = `a record has ${Buffer.byteLength(line)} bytes, must have at most ${maxPayloadBytes}`;
+          break;
+        }
         bytes += line.length;
         lines.push(line);
       }
@@ -167,8 +171,10 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
   const run = (work: Promise<Batch>): void => {
     running = work.then((batch) => {
       running = undefined;
+      const roll = rolls.shift();
+      if (roll !== undefined) roll();
       // The disk has the next commit before these senders are answered and send again.
-      if (queue.waiters.length > 0) run(commit(takeAll()));
+      else if (queue.waiters.length > 0) run(commit(takeAll()));
       acknowledge(batch);
       schedule();
     });
@@ -214,21 +220,23 @@ export async function openEvidenceLog(options: FileEvidenceLogOptions): Promise<
     segment = next;
   };
 
-  const roll = async (): Promise<void> => {
-    while (running !== undefined) await running;
-    if (fault !== null || closing !== undefined) return;
-    const rolling = async (): Promise<Batch> => {
-      const batch = queue.lines.length > 0 ? await commit(takeAll()) : emptyBatch();
-      if (fault !== null || segment.bytes <= headerBytes) return batch;
-      try {
-        await startNext(sequence - queue.lines.length + 1);
-      } catch (cause) {
-        fail(emptyBatch(), cause);
-      }
-      return batch;
-    };
-    run(rolling());
-    await running;
+  const roll = (): Promise<void> =>
+    new Promise((done) => {
+      const begin = (): void => run(closeFile().finally(done));
+      if (running === undefined) begin();
+      else rolls.push(begin);
+    });
+
+  const closeFile = async (): Promise<Batch> => {
+    if (fault !== null || closing !== undefined) return emptyBatch();
+    const batch = queue.lines.length > 0 ? await commit(takeAll()) : emptyBatch();
+    if (fault !== null || segment.bytes <= headerBytes) return batch;
+    try {
+      await startNext(sequence - queue.lines.length + 1);
+    } catch (cause) {
+      fail(emptyBatch(), cause);
+    }
+    return batch;
   };
 
   /** After a failed write or fdatasync the state of the file is unknown: it is never touched again. */

@@ -66,16 +66,21 @@ const fill = async (options: {
 };
 const start = { default: 'iris', candidates: candidates(1, 1) };
 
+/** The router over a double of the API server whose experiment somebody else can change. */
+const fillDouble = async (): Promise<Awaited<ReturnType<typeof fill>>> => {
+  const { api, client } = await openDouble();
+  api.put('iris', start);
+  let count = 1;
+  const touch = async (): Promise<void> => {
+    count += 1;
+    api.put('iris', { ...start, candidates: candidates(1, count) });
+  };
+  return fill({ client, config: api.config, experiment: 'iris', touch });
+};
+
 describe('weights of a Seldon Experiment', { timeout: 60_000 }, () => {
   it.each(Object.entries(routerClauses))('%s', async (_, holds) => {
-    const { api, client } = await openDouble();
-    api.put('iris', start);
-    let count = 1;
-    const touch = async (): Promise<void> => {
-      count += 1;
-      api.put('iris', { ...start, candidates: candidates(1, count) });
-    };
-    await holds(await fill({ client, config: api.config, experiment: 'iris', touch }));
+    await holds(await fillDouble());
   });
 
   it('are percents where that is exact, and every other member stays', async () => {
@@ -94,14 +99,7 @@ describe('weights of a Seldon Experiment', { timeout: 60_000 }, () => {
   });
 
   it('are given up, and nothing is written, when others keep changing the resource', async () => {
-    const { api, client } = await openDouble();
-    api.put('iris', start);
-    let count = 1;
-    const touch = async (): Promise<void> => {
-      count += 1;
-      api.put('iris', { ...start, candidates: candidates(1, count) });
-    };
-    const filled = await fill({ client, config: api.config, experiment: 'iris', touch });
+    const filled = await fillDouble();
     filled.interrupt(5);
     const shares = [
       { variant: 'one', model: 'iris', share: 0.9 },

@@ -1,7 +1,7 @@
 // How would logged units look if other levels were true? A pool of what one unit may bring, and the moments of units drawn from it.
 import type { LoggedMetric, LoggedUnits, MetricSummary, VariantSummary } from '../evidence/index.ts';
 import type { JointMoments } from '../stats/index.ts';
-import type { Levels } from './planned-world.ts';
+import { type Levels, quantileZ } from './planned-world.ts';
 
 /** What one unit may bring, with the chance of each; several entries where a logged 0 may stand for a 1. */
 export interface Pool {
@@ -291,8 +291,6 @@ function quantileOf(
   };
 }
 
-/** z of the interval a quantile's summary carries. */
-const quantileZ = 1.959963984540054;
 /** A share of a count that is a whole number but for rounding is that number. */
 const rankNoise = 1e-9;
 

@@ -76,7 +76,7 @@ export type PlannedExperiment = Pick<
 
 const assumedUnitsPerDay = 10_000;
 /** z of the interval a quantile's summary carries. */
-const quantileZ = 1.959963984540054;
+export const quantileZ = 1.959963984540054;
 
 /** The world of an experiment's plan; what is not known is assumed and said. */
 export function plannedWorld(experiment: PlannedExperiment, expectations: Expectations = {}): PlannedWorld {

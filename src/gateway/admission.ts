@@ -1,7 +1,7 @@
 // Which variant shall answer this request, and under which record? Whatever fails in here, the control answers.
 import { decide } from '../assignment/index.ts';
 import type { Observer, Reason } from '../evidence/index.ts';
-import { experimentLabel, type Variant } from '../experiment/index.ts';
+import type { Variant } from '../experiment/index.ts';
 import { headerOf, type RawHeaders } from './forward-headers.ts';
 import { isGrpcRequest } from './grpc-call.ts';
 import { isJsonObject, type JsonBody } from './json-body.ts';
@@ -41,7 +41,7 @@ export function admit(
   options: AdmissionOptions,
 ): Admission {
   const { observer } = options;
-  const labels = { experiment: experimentLabel(experiment.routed.namespace, experiment.routed.name) };
+  const { labels } = experiment;
   const forced = forcedName(request.headers);
   let warning = forced === null ? null : warningFor(experiment, forced);
   try {

@@ -1,7 +1,7 @@
 // Which request and reply bodies are kept, and how much of them? Samples, unpacks, redacts and cuts, off the hot path.
 import { isUtf8 } from 'node:buffer';
 import type { Observer } from '../evidence/index.ts';
-import { type BodyCapture, experimentLabel } from '../experiment/index.ts';
+import type { BodyCapture } from '../experiment/index.ts';
 import { headerOf, type RawHeaders } from './forward-headers.ts';
 import { decodeBody } from './json-body.ts';
 import { type JsonPath, parseJsonPath } from './json-path.ts';
@@ -72,7 +72,7 @@ export function createBodySampler(
       const rule = experiment.routed.bodyCapture;
       if (rule === undefined || !(random() < rule.share)) return null;
       const { namespace, name } = experiment.routed;
-      const labels = { experiment: experimentLabel(namespace, name) };
+      const { labels } = experiment;
       observer.count('bodies_sampled', labels);
       const limit = rule.redact.length === 0 ? rule.maxBytes : Math.max(rule.maxBytes, redactableBytes);
       const chunks: Buffer[] = [];

@@ -1,4 +1,5 @@
 // What must every front do with HTTP/1.1, above all with requests that two parsers on their way could read in two ways? One suite for all fronts.
+// Long because it is one table of such requests and one list of what an exchange must do.
 import type { AddressInfo, Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CallerHandler, CallerReply } from './caller.ts';

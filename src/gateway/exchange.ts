@@ -1,7 +1,7 @@
 // What happens between a request and its reply? Asks the assigned variant, lets the control answer when that fails, passes the reply on.
 import { problemType, toProblem } from '../api/index.ts';
 import { AssayError, type ErrorCode } from '../errors.ts';
-import { defaultResilience, experimentLabel, type Variant } from '../experiment/index.ts';
+import { defaultResilience, type Variant } from '../experiment/index.ts';
 import type { Admission } from './admission.ts';
 import type { BodyKeeper } from './body-capture.ts';
 import type { CallerReply, CallerRequest } from './caller.ts';
@@ -137,8 +137,7 @@ class Exchange implements LegListener {
       return;
     }
     this.#fallbackFrom = variant.name;
-    const { namespace, name } = experiment.routed;
-    const labels = { experiment: experimentLabel(namespace, name), variant: variant.name, error: failure.kind };
+    const labels = { ...experiment.labels, variant: variant.name, error: failure.kind };
     this.#desk.observer.count('fallback', labels);
     this.#begin(experiment.control);
   }
@@ -307,8 +306,7 @@ class Exchange implements LegListener {
     const wentAway = !isComplete && !this.#brokeStream;
     if (wentAway) {
       const counter = phase() === 'cutting' ? 'drain_cut' : 'caller_aborted';
-      const { namespace, name } = prediction.admission.experiment.routed;
-      observer.count(counter, { experiment: experimentLabel(namespace, name) });
+      observer.count(counter, prediction.admission.experiment.labels);
     }
     if (prediction.trace !== null) this.#endTrace(prediction.trace, wentAway);
     if (isComplete && answer !== null) this.#keepBodies(answer);

@@ -2,7 +2,7 @@
 import { problemType, toProblem } from '../api/index.ts';
 import { AssayError } from '../errors.ts';
 import type { EvidenceLog, Observer } from '../evidence/index.ts';
-import { experimentLabel, type RoutingSnapshot, type Variant } from '../experiment/index.ts';
+import type { RoutingSnapshot, Variant } from '../experiment/index.ts';
 import { admit, variantForProbe } from './admission.ts';
 import { createBodySampler } from './body-capture.ts';
 import type { CallerReply, CallerRequest } from './caller.ts';
@@ -274,7 +274,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     }
     const logFault = recorder.fault();
     if (logFault !== null) {
-      const labels = { experiment: experimentLabel(experiment.routed.namespace, experiment.routed.name) };
+      const { labels } = experiment;
       observer.count(onLogFailure === 'refuse' ? 'refused_unrecorded' : 'unrecorded', labels);
       if (onLogFailure === 'refuse') {
         refuse(res, new AssayError('evidence-not-durable', `the prediction could not be recorded: ${logFault}`));

@@ -70,6 +70,16 @@ async function mirrors(rig: Rig): Promise<readonly MirrorRecord[]> {
 const ask = (rig: Rig, body: unknown = { x: 1 }, headers: Record<string, string> = {}) =>
   call(`${rig.url}/predict`, { body, headers: { ...user, ...headers } });
 
+/** What each of 25 calls in turn by so many callers was answered with. */
+async function statusesOf(rig: Rig, callers: number): Promise<readonly number[]> {
+  const caller = async (): Promise<readonly number[]> => {
+    const seen: number[] = [];
+    for (let count = 0; count < 25; count += 1) seen.push((await ask(rig)).status);
+    return seen;
+  };
+  return (await Promise.all(Array.from({ length: callers }, caller))).flat();
+}
+
 describe('a copy', () => {
   it('is the request as the variant got it, marked, and its answer is recorded under the same prediction id', async () => {
     const shadow = await startModel((_asked, res) => json(res, { score: 0.75 }));
@@ -193,20 +203,8 @@ describe('a shadow in trouble', () => {
   it('that hangs holds up nobody: every caller is answered while no copy is, the queue is bounded, and the sums agree', async () => {
     const hanging: ServerResponse[] = [];
     const shadow = await startModel((_asked, res) => void hanging.push(res));
-    const { rig, counts, dropped } = await shadowed(shadow.url, {
-      variants: [
-        variant('control', shadow.url),
-        variant('shadow', shadow.url, { weight: 0, timeoutMs: 30_000 }),
-        variant('candidate', (await startModel((_asked, res) => json(res, {}))).url),
-      ],
-    });
-    const worker = async (): Promise<number[]> => {
-      const seen: number[] = [];
-      for (let count = 0; count < 25; count += 1) seen.push((await ask(rig)).status);
-      return seen;
-    };
-    const statuses = (await Promise.all(Array.from({ length: 16 }, worker))).flat();
-    expect(statuses).toEqual(Array(400).fill(200));
+    const { rig, counts, dropped } = await shadowed(shadow.url, { shadowMs: 30_000 });
+    expect(await statusesOf(rig, 16)).toEqual(Array(400).fill(200));
     await until(() => hanging.length === 32);
     expect(rig.gateway.status().mirrors).toEqual({ queued: 256, inFlight: 32 });
     expect([counts('mirror_sampled'), counts('mirror_sent'), dropped()]).toEqual([400, 32, { 'queue-full': 112 }]);
@@ -234,19 +232,8 @@ describe('a shadow in trouble', () => {
         res.write('{"score":1', () => res.socket?.resetAndDestroy());
       }
     });
-    const { rig, counts } = await shadowed(shadow.url, {
-      variants: [
-        variant('control', shadow.url),
-        variant('shadow', shadow.url, { weight: 0, timeoutMs: 30_000 }),
-        variant('candidate', (await startModel((_asked, res) => json(res, {}))).url),
-      ],
-    });
-    const worker = async (): Promise<number[]> => {
-      const seen: number[] = [];
-      for (let count = 0; count < 25; count += 1) seen.push((await ask(rig)).status);
-      return seen;
-    };
-    expect((await Promise.all(Array.from({ length: 8 }, worker))).flat()).toEqual(Array(200).fill(200));
+    const { rig, counts } = await shadowed(shadow.url, { shadowMs: 30_000 });
+    expect(await statusesOf(rig, 8)).toEqual(Array(200).fill(200));
     const records = await mirrors(rig);
     expect(counts('mirror_sampled')).toBe(200);
     expect(counts('mirror_sampled')).toBe(counts('mirror_sent') + counts('mirror_dropped'));

@@ -1,6 +1,6 @@
 // What would the shadow have answered? Sends copies of predictions to it beside the traffic, bounded in every direction, and writes its answers down.
 import type { MirrorRecord, Observer } from '../evidence/index.ts';
-import { experimentLabel, type Variant } from '../experiment/index.ts';
+import type { Variant } from '../experiment/index.ts';
 import { findBatch, maxBatchRows } from './batch-rows.ts';
 import type { CapturedReply } from './capture.ts';
 import { createJsonBody } from './json-body.ts';
@@ -84,11 +84,10 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
   let isDraining = false;
   let onIdle: (() => void) | null = null;
 
-  const laneOf = ({ routed }: PreparedExperiment): Lane => {
+  const laneOf = ({ routed, labels }: PreparedExperiment): Lane => {
     const key = `${routed.namespace}/${routed.name}`;
     let lane = lanes.get(key);
     if (lane === undefined) {
-      const labels = { experiment: experimentLabel(routed.namespace, routed.name) };
       lane = { labels, queue: [], underWay: [], heldBytes: 0, isWoken: false };
       lanes.set(key, lane);
     }
@@ -264,16 +263,11 @@ function mirrorRecords(
   body: Buffer | null,
   observer: Observer,
 ): readonly MirrorRecord[] {
-  const { routed, side } = copy.experiment;
+  const { routed, labels, side } = copy.experiment;
   const { status, headers, call, tap } = attempt;
   const isCapturable = attempt.attempt!.error === null && status !== null && status < 400;
   const reply = isCapturable && body !== null ? { headers, body: createJsonBody(headers, body) } : null;
-  const missing = (capture: string): void =>
-    observer.count('capture_missing', {
-      experiment: experimentLabel(routed.namespace, routed.name),
-      capture,
-      mirror: 'yes',
-    });
+  const missing = (capture: string): void => observer.count('capture_missing', { ...labels, capture, mirror: 'yes' });
   const recordOf = (row: number, { prediction, captured }: CapturedReply): MirrorRecord => ({
     kind: 'mirror',
     timeMs: Math.floor(attempt.startedMs),

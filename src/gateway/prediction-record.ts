@@ -1,6 +1,6 @@
 // How does one exchange stand in the log? Builds record v1 from what the gateway saw, off the hot path.
 import type { Attempt, Json, NewRecord, Observer, PredictionEndRecord, PredictionRecord } from '../evidence/index.ts';
-import { experimentLabel, type Variant } from '../experiment/index.ts';
+import type { Variant } from '../experiment/index.ts';
 import type { Admission } from './admission.ts';
 import { type Batch, findBatch, maxBatchRows } from './batch-rows.ts';
 import type { CapturedReply, CaptureSource } from './capture.ts';
@@ -62,8 +62,8 @@ const nothing: CapturedReply = { prediction: null, captured: {} };
  */
 export function predictionRecords(exchanged: Exchanged, observer: Observer): readonly PredictionRecord[] {
   const { admission, request, reply } = exchanged;
-  const { routed, side } = admission.experiment;
-  const missing = missingCounter(experimentLabel(routed.namespace, routed.name), observer);
+  const { labels, side } = admission.experiment;
+  const missing = (capture: string): void => observer.count('capture_missing', { ...labels, capture });
   const batch = batchOf(exchanged, observer);
   if (batch.kind === 'rows' && side !== null && reply !== null) {
     const contexts = side.captures.contexts(request, batch, missing);
@@ -142,12 +142,11 @@ type FoundBatch =
   | { readonly kind: 'too-large'; readonly rows: number };
 
 function batchOf({ admission, request, reply }: Exchanged, observer: Observer): FoundBatch {
-  const { routed } = admission.experiment;
   if (reply === null) return { kind: 'none' };
   const batch = findBatch(admission.assigned.upstream.protocol, request.body, reply.body);
   if (batch === null) return { kind: 'none' };
   if (batch.rows <= maxBatchRows) return { kind: 'rows', ...batch };
-  observer.count('batch_too_large', { experiment: experimentLabel(routed.namespace, routed.name) });
+  observer.count('batch_too_large', admission.experiment.labels);
   return { kind: 'too-large', rows: batch.rows };
 }
 
@@ -162,8 +161,4 @@ function captureReply(
   if (figures === null && batch.kind !== 'too-large') return read;
   const rows = batch.kind === 'too-large' ? { batch_rows: batch.rows } : {};
   return { prediction: read.prediction, captured: { ...figures?.(), ...read.captured, ...rows } };
-}
-
-function missingCounter(experiment: string, observer: Observer): (capture: string) => void {
-  return (capture) => observer.count('capture_missing', { experiment, capture });
 }

@@ -1,7 +1,7 @@
 // Which experiment does a request meet? Turns a routing snapshot into look-ups, once per change.
 import { type PreparedAssignment, prepareAssignment } from '../assignment/index.ts';
 import type { Observer } from '../evidence/index.ts';
-import type { RoutedExperiment, RoutingSnapshot, Variant } from '../experiment/index.ts';
+import { experimentLabel, type RoutedExperiment, type RoutingSnapshot, type Variant } from '../experiment/index.ts';
 import { type CaptureReader, createCaptureReader } from './capture.ts';
 import { isOpenAiPath } from './openai-request.ts';
 import type { SeldonTarget } from './seldon-headers.ts';
@@ -20,6 +20,8 @@ interface ExperimentSide {
 /** One experiment, ready to serve. */
 export interface PreparedExperiment {
   readonly routed: RoutedExperiment;
+  /** Of whatever is counted about it. */
+  readonly labels: { readonly experiment: string };
   readonly control: Variant;
   readonly variants: ReadonlyMap<string, Variant>;
   /** Null when the experiment cannot be prepared: the control answers everybody. */
@@ -102,6 +104,7 @@ export function createTableBuilder(observer: Observer): (snapshot: RoutingSnapsh
 function prepareExperiment(routed: RoutedExperiment, observer: Observer): PreparedExperiment | null {
   const variants = new Map(routed.variants.map((variant) => [variant.name, variant]));
   const control = variants.get(routed.control);
+  const labels = { experiment: experimentLabel(routed.namespace, routed.name) };
   const name = `${routed.namespace}/${routed.name}`;
   if (control === undefined) {
     observer.fault('experiment-invalid', `experiment ${name} has no variant "${routed.control}" and is not served`);
@@ -114,10 +117,10 @@ function prepareExperiment(routed: RoutedExperiment, observer: Observer): Prepar
       captures: createCaptureReader(routed.capture),
       editsJson: routed.variants.some(({ set }) => set?.json !== undefined),
     };
-    return { routed, control, variants, side };
+    return { routed, labels, control, variants, side };
   } catch (cause) {
     observer.fault('experiment-invalid', `experiment ${name} cannot be prepared; its control answers everybody`, cause);
-    return { routed, control, variants, side: null };
+    return { routed, labels, control, variants, side: null };
   }
 }
 
