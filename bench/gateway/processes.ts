@@ -43,6 +43,20 @@ export function pin({ pid }: Running, core: number | 'all'): void {
     execFileSync('/usr/bin/taskset', ['-a', '-p', '-c', cores, String(each)], { stdio: 'ignore' });
 }
 
+/**
+ * Holds what analyses, or lets it go on. It would seal the log while somebody is measured, on the load's core, and two threads of
+ * one processor core slow each other down.
+ */
+export function holdAnalysis({ pid }: Running, isHeld: boolean): void {
+  for (const each of descendants(pid).filter(isAnalysis)) {
+    try {
+      process.kill(each, isHeld ? 'SIGSTOP' : 'SIGCONT');
+    } catch {
+      // It has just ended.
+    }
+  }
+}
+
 /** CPU time of a process and everything below it since their start, microseconds, in steps of 10 ms: what serves, and what analyses. */
 export function cpuMicros({ pid }: Running): { readonly serving: number; readonly analysis: number } {
   const ticks = { serving: 0, analysis: 0 };

@@ -8,7 +8,7 @@ import type {
   UpstreamFailure,
   UpstreamRequest,
 } from '../gateway/index.ts';
-import { type ReadHandle, readHandleOf } from '../gateway/index.ts';
+import { type LateWriter, type ReadHandle, readHandleOf, writeSoon } from '../gateway/index.ts';
 
 /** What a connection needs of the request it carries. */
 export interface CarriedAttempt {
@@ -94,7 +94,7 @@ export function createParserPool(parsing: HttpParsing): ParserPool {
 }
 
 /** One connection; one request at a time. */
-export class RawConnection {
+export class RawConnection implements LateWriter {
   readonly #options: RawConnectionOptions;
   readonly #socket: Socket;
   #handle: ReadHandle | null = null;
@@ -115,6 +115,8 @@ export class RawConnection {
   #hasHead = false;
   #isLast = false;
   #isTelling = false;
+  /** A request that goes out at the end of this turn. */
+  #late = '';
   /** How long the server says it keeps the connection, less a margin; null when it says nothing. */
   #hintMs: number | null = null;
 
@@ -153,15 +155,22 @@ export class RawConnection {
     this.#attempt = attempt;
     attempt.startOn(this);
     const { body } = attempt.request;
-    const socket = this.#socket;
-    if (body === null) socket.write(attempt.head, 'latin1');
-    else if (body.length <= maxTextBytes) socket.write(attempt.head + body.toString('latin1'), 'latin1');
-    else {
-      socket.cork();
-      socket.write(attempt.head, 'latin1');
-      socket.write(body);
-      socket.uncork();
+    if (body === null || body.length <= maxTextBytes) {
+      this.#late = body === null ? attempt.head : attempt.head + body.toString('latin1');
+      writeSoon(this);
+      return;
     }
+    const socket = this.#socket;
+    socket.cork();
+    socket.write(attempt.head, 'latin1');
+    socket.write(body);
+    socket.uncork();
+  }
+
+  writeLate(): void {
+    const text = this.#late;
+    this.#late = '';
+    if (text !== '' && !this.#socket.destroyed) this.#socket.write(text, 'latin1');
   }
 
   /** The gateway takes more. */
@@ -213,6 +222,10 @@ export class RawConnection {
     // Nobody asked: whatever it is, it must not become the reply to the next request.
     if (this.#attempt === null) {
       this.#socket.destroy();
+      return;
+    }
+    if (this.#late !== '') {
+      this.#break('reset', 'the server spoke before the request was sent');
       return;
     }
     if (typeof result !== 'number') {

@@ -34,46 +34,50 @@ export function createRawUpstream(options: RawUpstreamOptions): Upstream {
   if (parsing === null) return otherwise;
   const origins = new Map<string, Origin>();
   const parsers = createParserPool(parsing);
-  const known = new WeakMap<Variant, URL | null>();
+  const known = new WeakMap<Variant, Address | null>();
 
   /** Null for variants that are not ours. */
-  const urlOf = (variant: Variant): URL | null => {
-    let url = known.get(variant);
-    if (url === undefined) {
+  const addressOf = (variant: Variant): Address | null => {
+    let address = known.get(variant);
+    if (address === undefined) {
       const { upstream } = variant;
-      const parsed = new URL(upstream.url);
-      url = parsed.protocol === 'http:' && upstream.tls === undefined ? parsed : null;
-      known.set(variant, url);
+      const { protocol, host, hostname, port } = new URL(upstream.url);
+      const isOurs = protocol === 'http:' && upstream.tls === undefined;
+      // An address of version 6 stands in brackets in a URL.
+      address = isOurs ? { host, name: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 80) } : null;
+      known.set(variant, address);
     }
-    return url;
+    return address;
   };
 
-  const originOf = (url: URL): Origin => {
-    let origin = origins.get(url.host);
+  const originOf = (address: Address): Origin => {
+    let origin = origins.get(address.host);
     if (origin === undefined) {
-      origin = new Origin(url, parsing, parsers, {
+      origin = new Origin(address, parsing, parsers, {
         connections: options.connections ?? 256,
         connectTimeoutMs: options.connectTimeoutMs ?? 5000,
         keepAliveMs: options.keepAliveMs ?? 4000,
       });
-      origins.set(url.host, origin);
+      origins.set(address.host, origin);
     }
     return origin;
   };
 
   return {
     dispatch(variant, request, handler) {
-      const url = urlOf(variant);
-      return url === null ? otherwise.dispatch(variant, request, handler) : originOf(url).dispatch(request, handler);
+      const address = addressOf(variant);
+      return address === null
+        ? otherwise.dispatch(variant, request, handler)
+        : originOf(address).dispatch(request, handler);
     },
     retain(variants) {
-      const wanted = new Set(variants.map((variant) => urlOf(variant)?.host));
+      const wanted = new Set(variants.map((variant) => addressOf(variant)?.host));
       for (const [host, origin] of origins) {
         if (wanted.has(host)) continue;
         origins.delete(host);
         void origin.close();
       }
-      otherwise.retain(variants.filter((variant) => urlOf(variant) === null));
+      otherwise.retain(variants.filter((variant) => addressOf(variant) === null));
     },
     async close() {
       const closing = [...origins.values()].map((origin) => origin.close());
@@ -84,6 +88,14 @@ export function createRawUpstream(options: RawUpstreamOptions): Upstream {
   };
 }
 
+/** Where an origin is. URLs make these texts anew whenever they are asked. */
+interface Address {
+  /** As it stands in Host. */
+  readonly host: string;
+  readonly name: string;
+  readonly port: number;
+}
+
 interface OriginOptions {
   readonly connections: number;
   readonly connectTimeoutMs: number;
@@ -92,7 +104,7 @@ interface OriginOptions {
 
 /** The connections to one host and port. */
 class Origin {
-  readonly #url: URL;
+  readonly #address: Address;
   readonly #parsing: HttpParsing;
   readonly #parsers: ParserPool;
   readonly #options: OriginOptions;
@@ -105,8 +117,8 @@ class Origin {
   #onEmpty: (() => void)[] = [];
   #check: NodeJS.Timeout | null = null;
 
-  constructor(url: URL, parsing: HttpParsing, parsers: ParserPool, options: OriginOptions) {
-    this.#url = url;
+  constructor(address: Address, parsing: HttpParsing, parsers: ParserPool, options: OriginOptions) {
+    this.#address = address;
     this.#parsing = parsing;
     this.#parsers = parsers;
     this.#options = options;
@@ -116,7 +128,7 @@ class Origin {
     const attempt = new RawAttempt(request, handler);
     let head: string;
     try {
-      head = writeRequestHead(this.#url.host, request);
+      head = writeRequestHead(this.#address.host, request);
     } catch (cause) {
       attempt.refuse({ kind: 'connect', message: `the request cannot be sent: ${(cause as Error).message}` });
       return attempt;
@@ -153,8 +165,8 @@ class Origin {
     while (this.#connecting < this.#queue.length && this.#all.size < this.#options.connections) {
       this.#connecting += 1;
       const connection = new RawConnection({
-        host: this.#url.hostname.replace(/^\[|\]$/g, ''),
-        port: Number(this.#url.port || 80),
+        host: this.#address.name,
+        port: this.#address.port,
         ...this.#options,
         parsing: this.#parsing,
         parsers: this.#parsers,

@@ -98,7 +98,7 @@ export function createLiveTally(): LiveTally {
   let withoutUnit = 0;
 
   const groupOf = (unit: string | null): number => {
-    if (unit !== null) return Number.parseInt(unit.slice(0, 2), 16) % unitGroups || 0;
+    if (unit !== null) return (16 * hexDigit(unit, 0) + hexDigit(unit, 1)) % unitGroups;
     withoutUnit = (withoutUnit + 1) % unitGroups;
     return withoutUnit;
   };
@@ -171,6 +171,14 @@ export function createLiveTally(): LiveTally {
       return taken;
     },
   };
+}
+
+/** Value of a digit; 0 for what is none. */
+function hexDigit(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = code | 0x20;
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : 0;
 }
 
 /** All tallies with the same key as one; the order of arguments does not matter. */

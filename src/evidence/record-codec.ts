@@ -1,5 +1,6 @@
 // How a record stands in the log: one line of JSON; and which lines a reader of this version understands.
 import type { Envelope, LogRecord, NewRecord } from './record.ts';
+import { mirrorText, predictionText } from './record-text.ts';
 
 /** What a reader makes of one line. A newer writer's kinds are `unknown`, never an error. */
 export type DecodedRecord =
@@ -19,7 +20,12 @@ export function encodeRecord(record: NewRecord, { v, writer, sequence }: Envelop
     lastWriterText = JSON.stringify(writer);
   }
   // Put together as text: a copy of the record with three fields more costs as much as all its JSON.
-  return `{"v":${v},"writer":${lastWriterText},"sequence":${sequence},${JSON.stringify(record).slice(1)}`;
+  return `{"v":${v},"writer":${lastWriterText},"sequence":${sequence},${fieldsOf(record)}`;
+}
+
+function fieldsOf(record: NewRecord): string {
+  if (record.kind === 'prediction') return predictionText(record);
+  return record.kind === 'mirror' ? mirrorText(record) : JSON.stringify(record).slice(1);
 }
 
 type Check = (value: unknown) => boolean;

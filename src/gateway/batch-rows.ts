@@ -22,6 +22,7 @@ export interface Batch {
  * single request costs no parsing.
  */
 export function findBatch(protocol: Protocol, request: JsonBody, reply: JsonBody): Batch | null {
+  if (protocol !== 'oip' && protocol !== 'mlflow' && protocol !== 'tensorflow') return null;
   const bytes = request.json();
   if (bytes === null || bytes.length === 0) return null;
   if (protocol === 'oip') {
@@ -31,7 +32,6 @@ export function findBatch(protocol: Protocol, request: JsonBody, reply: JsonBody
     const isBatch = rows !== undefined && rows > 1 && rows === tensorRows(reply.document(), 'outputs');
     return isBatch ? { rows, requestList: null, replyList: null } : null;
   }
-  if (protocol !== 'mlflow' && protocol !== 'tensorflow') return null;
   for (const { path, secondRow } of requestLists) {
     if (scanJson(bytes, secondRow, 'first').kind !== 'value') continue;
     const rows = lengthAt(request.document(), path);

@@ -5,6 +5,7 @@ import { type ExchangeHead, type ExchangeLine, FastExchange } from './fast-excha
 import type { ParsedConnection } from './fast-parsing.ts';
 import type { HttpParseError, HttpParser } from './http-parser.ts';
 import { type ReadHandle, readHandleOf } from './read-handle.ts';
+import { type LateWriter, writeSoon } from './write-turn.ts';
 
 /** What all connections of a front share. */
 export interface ConnectionDesk {
@@ -48,7 +49,7 @@ function statusOf(fault: HttpParseError): number {
 }
 
 /** One connection. */
-export class FastConnection implements ExchangeLine, ParsedConnection {
+export class FastConnection implements ExchangeLine, ParsedConnection, LateWriter {
   readonly #desk: ConnectionDesk;
   readonly #socket: Socket;
   readonly #handle: ReadHandle;
@@ -72,6 +73,8 @@ export class FastConnection implements ExchangeLine, ParsedConnection {
   #wait: Wait = 'first-byte';
   #deadline: number;
   #remoteAddress: string | null = null;
+  /** The end of the current reply, until this turn ends. */
+  #late = '';
 
   constructor(socket: Socket, desk: ConnectionDesk) {
     this.#desk = desk;
@@ -126,6 +129,20 @@ export class FastConnection implements ExchangeLine, ParsedConnection {
     return goesOn;
   }
 
+  sendLast(text: string): void {
+    this.#late = text;
+    writeSoon(this);
+  }
+
+  writeLate(): void {
+    const text = this.#late;
+    this.#late = '';
+    const current = this.#current;
+    if (current === null || this.#socket.destroyed) return;
+    this.#socket.write(text, 'latin1');
+    this.onReplied(current);
+  }
+
   cut(): void {
     this.#socket.destroy();
   }
@@ -149,7 +166,7 @@ export class FastConnection implements ExchangeLine, ParsedConnection {
 
   /** Looks at the timeout; called once per turn. */
   check(): void {
-    if (this.#deadline > this.#desk.turns.now) return;
+    if (this.#deadline > this.#desk.turns.now || this.#late !== '') return;
     switch (this.#wait) {
       case 'first-byte':
       case 'head':
@@ -256,6 +273,7 @@ export class FastConnection implements ExchangeLine, ParsedConnection {
   #settle(): void {
     if (this.#socket.destroyed || this.#wait === 'linger') return;
     if (this.#refusal !== null) {
+      if (this.#late !== '') return;
       const current = this.#current;
       if (current === null || !current.isReceived) this.#refuse(this.#refusal);
       return;
@@ -341,6 +359,7 @@ export class FastConnection implements ExchangeLine, ParsedConnection {
   }
 
   #onEnd(): void {
+    if (this.#late !== '') this.writeLate();
     if (!this.isIdle || this.#refusal !== null) this.#socket.destroy();
   }
 

@@ -1,7 +1,7 @@
 // One request on a connection of the fast front, and the way to answer it: what node:http does in IncomingMessage and ServerResponse, in one lean object.
 import type { BodyLimit, CallerReply, CallerRequest, RequestBody } from './caller.ts';
 import type { RawHeaders } from './forward-headers.ts';
-import { headLine, needsNoBody, statusLine } from './http-head.ts';
+import { headField, needsNoBody, statusLine } from './http-head.ts';
 
 /** What an exchange needs of its connection. */
 export interface ExchangeLine {
@@ -9,12 +9,14 @@ export interface ExchangeLine {
   readonly isOpen: boolean;
   /** True when every reply from now on is the last of its connection. */
   readonly isStopped: boolean;
-  /** The Date line of this second. */
+  /** The Date field of this second, behind a line that is still open. */
   readonly dateLine: string;
-  /** The lines that tell the caller the connection stays. */
+  /** The fields that tell the caller the connection stays, in the same form. */
   readonly keepAliveLines: string;
   /** Sends text (latin1), bytes, or both at once; false when the caller does not keep up. */
   send(text: string, bytes: Buffer | null): boolean;
+  /** Sends the end of the reply (latin1) together with what else is sent in this turn; with that it has been given over. */
+  sendLast(text: string): void;
   /** The reply has been given over; the next request may be answered. */
   onReplied(exchange: FastExchange): void;
   cut(): void;
@@ -208,7 +210,7 @@ export class FastExchange implements CallerRequest, CallerReply {
           if (name.toLowerCase() === 'transfer-encoding') continue;
           break;
       }
-      text += headLine(name, value);
+      text += headField(name, value);
     }
     this.#status = status;
     this.#left = left;
@@ -261,7 +263,11 @@ export class FastExchange implements CallerRequest, CallerReply {
         else bytes = body;
       }
     }
-    if (text !== '' || bytes !== null) this.#line.send(text, bytes);
+    if (bytes === null && text !== '') {
+      this.#line.sendLast(text);
+      return;
+    }
+    if (bytes !== null) this.#line.send(text, bytes);
     this.#line.onReplied(this);
   }
 
@@ -304,17 +310,17 @@ export class FastExchange implements CallerRequest, CallerReply {
     this.#isBodyless = method === 'HEAD' || needsNoBody(this.#status);
     if (!this.#isBodyless && this.#left === null) {
       if (length !== null) {
-        framing = `content-length: ${length}\r\n`;
+        framing = `\r\ncontent-length: ${length}`;
         this.#left = length;
       } else if (isHttp10) this.#keepsAlive = false;
       else {
-        framing = 'transfer-encoding: chunked\r\n';
+        framing = '\r\ntransfer-encoding: chunked';
         this.#isChunked = true;
       }
     }
     if (this.#line.isStopped) this.#keepsAlive = false;
-    const connection = this.#keepsAlive ? this.#line.keepAliveLines : 'connection: close\r\n';
-    return `${text}${framing}${connection}\r\n`;
+    const connection = this.#keepsAlive ? this.#line.keepAliveLines : '\r\nconnection: close';
+    return `${text}${framing}${connection}\r\n\r\n`;
   }
 
   #cutShort(): boolean {

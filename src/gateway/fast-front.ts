@@ -20,11 +20,11 @@ export function createFastFront(handle: CallerHandler, options: FrontOptions = {
   const connections = new Set<FastConnection>();
   const callbacks = parserCallbacks(parsing);
   const spare: HttpParser[] = [];
-  const dateLine = (): string => `date: ${new Date().toUTCString()}\r\n`;
+  const dateLine = (): string => `\r\ndate: ${new Date().toUTCString()}`;
 
   const desk: ConnectionDesk = {
     handle,
-    keepAliveLines: `connection: keep-alive\r\nkeep-alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}\r\n`,
+    keepAliveLines: `\r\nconnection: keep-alive\r\nkeep-alive: timeout=${Math.floor(limits.keepAliveMs / 1000)}`,
     turns: {
       now: 0,
       idle: turnsOf(limits.keepAliveMs),

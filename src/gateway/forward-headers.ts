@@ -84,7 +84,17 @@ const rules: Readonly<Record<string, HeaderRule>> = {
 /** Rules by name as written: header names repeat, and to look one up is cheaper than to think. Bounded, because callers choose names. */
 const known = new Map<string, HeaderRule>();
 
+/** Length and first letter of a name, as one small number. */
+const shapeOf = (name: string): number => (name.length << 5) | (name.charCodeAt(0) & 31);
+
+/** Shapes of the names that have a rule of their own. Most names have another one and pass: to look at two numbers is cheaper than to hash a name. */
+const ruledShapes = new Uint8Array(64 << 5);
+for (const name of [...Object.keys(rules), ...hopByHop, ...remade, ...seldonHeaders]) ruledShapes[shapeOf(name)] = 1;
+
 function ruleOf(written: string): HeaderRule {
+  // What begins with x may be ours, or of a family.
+  const isOfFamily = (written.charCodeAt(0) | 32) === 0x78;
+  if (!isOfFamily && ruledShapes[shapeOf(written)] !== 1) return 'pass';
   let rule = known.get(written);
   if (rule === undefined) {
     const name = written.toLowerCase();

@@ -6,18 +6,20 @@ import type { UpstreamRequest } from './ports.ts';
 const unsoundValue = /[^\t\x20-\x7e\x80-\xff]/;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Names seen sound; header names repeat. */
-const soundNames = new Set<string>();
+/** Names seen sound, each as the end of the line before it and the beginning of its own; header names repeat. */
+const starts = new Map<string, string>();
 
-/** One field with its line end. @throws TypeError when name or value cannot stand in a head. */
-export function headLine(name: string, value: string): string {
-  if (!soundNames.has(name)) {
+/** One field behind a line that is still open; its own line stays open. @throws TypeError when name or value cannot stand in a head. */
+export function headField(name: string, value: string): string {
+  let start = starts.get(name);
+  if (start === undefined) {
     if (!token.test(name)) throw new TypeError(`header name ${JSON.stringify(name)} is not an HTTP token`);
-    if (soundNames.size > 1000) soundNames.clear();
-    soundNames.add(name);
+    start = `\r\n${name}: `;
+    if (starts.size > 1000) starts.clear();
+    starts.set(name, start);
   }
   if (unsoundValue.test(value)) throw new TypeError(`header ${name} holds a character that HTTP forbids`);
-  return `${name}: ${value}\r\n`;
+  return start + value;
 }
 
 /** True when a reply with this status never has a body (RFC 9110 section 6.4.1). */
@@ -38,13 +40,13 @@ export function refuseCoding(coding: string, isHttp10: boolean): 400 | 501 | nul
 
 const statusLines = new Map<number, string>();
 
-/** The first line of a reply. @throws RangeError when `status` has not three digits. */
+/** The first line of a reply, still open. @throws RangeError when `status` has not three digits. */
 export function statusLine(status: number): string {
   let line = statusLines.get(status);
   if (line === undefined) {
     if (!Number.isInteger(status) || status < 200 || status > 999)
       throw new RangeError(`status is ${status}, must be between 200 and 999`);
-    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}\r\n`;
+    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Unknown'}`;
     statusLines.set(status, line);
   }
   return line;
@@ -65,9 +67,9 @@ export function writeRequestHead(host: string, request: UpstreamRequest): string
   const { method, path, headers, body } = request;
   if (!token.test(method)) throw new TypeError(`method ${JSON.stringify(method)} is not an HTTP token`);
   if (path === '' || unsoundTarget.test(path)) throw new TypeError('the path holds a character that HTTP forbids');
-  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}\r\n`;
-  for (let at = 0; at < headers.length; at += 2) head += headLine(headers[at]!, headers[at + 1]!);
-  if (body !== null) head += `content-length: ${body.length}\r\n`;
-  else if (withBody.has(method)) head += 'content-length: 0\r\n';
-  return `${head}\r\n`;
+  let head = `${method} ${path} HTTP/1.1\r\nhost: ${host}`;
+  for (let at = 0; at < headers.length; at += 2) head += headField(headers[at]!, headers[at + 1]!);
+  if (body !== null) head += `\r\ncontent-length: ${body.length}`;
+  else if (withBody.has(method)) head += '\r\ncontent-length: 0';
+  return `${head}\r\n\r\n`;
 }

@@ -36,3 +36,4 @@ export type {
 export { type ReadHandle, readHandleOf } from './read-handle.ts';
 export { redactedMark } from './redact.ts';
 export { keptBytes, keptHeaders, replayedRequest } from './replayed-request.ts';
+export { type LateWriter, writeSoon } from './write-turn.ts';

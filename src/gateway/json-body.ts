@@ -22,20 +22,38 @@ export interface JsonBody {
 export function createJsonBody(headers: RawHeaders, bytes: Buffer | null): JsonBody {
   const kind = grpcKind(headerOf(headers, 'content-type'));
   if (kind !== null) return grpcBody(() => (bytes === null ? null : readGrpcMessage(kind, bytes)));
-  let parts: BodyParts | null = null;
-  let parsed: { readonly document: Json | undefined } | null = null;
-  const look = (): BodyParts => {
-    parts ??= splitBody(headers, bytes);
-    return parts;
-  };
-  return {
-    json: () => look().json,
-    document: () => {
-      parsed ??= { document: parseJson(look().json) };
-      return parsed.document;
-    },
-    binary: () => look().binary,
-  };
+  return new PlainBody(headers, bytes);
+}
+
+/** One object and no closures: two of them are made for every request. */
+class PlainBody implements JsonBody {
+  readonly #headers: RawHeaders;
+  readonly #bytes: Buffer | null;
+  #parts: BodyParts | null = null;
+  #parsed: { readonly document: Json | undefined } | null = null;
+
+  constructor(headers: RawHeaders, bytes: Buffer | null) {
+    this.#headers = headers;
+    this.#bytes = bytes;
+  }
+
+  json(): Buffer | null {
+    return this.#look().json;
+  }
+
+  document(): Json | undefined {
+    this.#parsed ??= { document: parseJson(this.#look().json) };
+    return this.#parsed.document;
+  }
+
+  binary(): Buffer | null {
+    return this.#look().binary;
+  }
+
+  #look(): BodyParts {
+    this.#parts ??= splitBody(this.#headers, this.#bytes);
+    return this.#parts;
+  }
 }
 
 /** A gRPC message read as the JSON it stands for. */
@@ -68,10 +86,8 @@ function splitBody(headers: RawHeaders, bytes: Buffer | null): BodyParts {
     const decoded = decodeBody(bytes, headerOf(headers, 'content-encoding'));
     if (decoded === null) return { json: null, binary: null };
     const jsonBytes = jsonLength(headers, decoded.length);
-    return {
-      json: decoded.subarray(0, jsonBytes),
-      binary: jsonBytes < decoded.length ? decoded.subarray(jsonBytes) : null,
-    };
+    if (jsonBytes === decoded.length) return { json: decoded, binary: null };
+    return { json: decoded.subarray(0, jsonBytes), binary: decoded.subarray(jsonBytes) };
   } catch {
     return { json: null, binary: null };
   }

@@ -52,8 +52,10 @@ export function variantRequest(ask: VariantAsk, variant: Variant, terms: Variant
     headers = headers.filter((_text, at) => headers[at & ~1]!.toLowerCase() !== deadlineHeader);
     headers = [...headers, deadlineHeader, String(Math.round(timeoutMs))];
   }
-  if (ask.isPrediction) headers = [...headers, 'x-assay-variant', variant.name];
-  if (isMirror) headers = [...headers, 'x-assay-mirror', '1'];
+  const own = ask.isPrediction ? ['x-assay-variant', variant.name] : [];
+  if (isMirror) own.push('x-assay-mirror', '1');
+  // One copy of just this length; spreading makes a longer one.
+  headers = headers.concat(own);
   const { method, asked } = ask;
   if (isGrpcRequest(headers)) {
     return { method, path: grpcCallOf(asked), headers, body: grpcMessageFor(variant, edited.body, asked), timeoutMs };

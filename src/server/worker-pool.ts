@@ -10,6 +10,7 @@ import type { DataPlaneSettings } from './data-plane.ts';
 import { addCounts, addFaults, addGateways, addLogs, type PlaneStatus } from './plane-status.ts';
 import { tellEjection } from './tell-ejections.ts';
 import type { WorkerOrder, WorkerReport } from './worker-messages.ts';
+import { youngHeap } from './young-heap.ts';
 
 /** Options of `startWorkers`. */
 interface WorkerPoolOptions {
@@ -57,8 +58,6 @@ interface Slot {
   restart: NodeJS.Timeout | null;
 }
 
-/** Most of what a request leaves behind is garbage at once; with room for more of it fewer collections copy what is still in use. */
-const youngHeap = '--max-semi-space-size=32';
 /** A worker that lived this long was sound: its end is no sequel of an earlier one. */
 const soundMs = 10_000;
 const firstPauseMs = 50;
@@ -103,7 +102,7 @@ export async function startWorkers(options: WorkerPoolOptions): Promise<WorkerPo
   cluster.setupPrimary({
     exec: new URL(`./gateway-worker.${extension}`, import.meta.url).pathname,
     args: [],
-    execArgv: [...process.execArgv, youngHeap],
+    execArgv: [...process.execArgv.filter((each) => each !== youngHeap), youngHeap],
   });
 
   const start = (slot: Slot): Promise<void> =>

@@ -29,6 +29,16 @@ describe('the package', () => {
     expect(stdout).toContain('The customary rule');
   }, 120_000);
 
+  it('gives a command that is Node with room for young objects, in the process that was started', async () => {
+    const says = 'data:text/javascript,console.error(process.pid,process.execArgv.join())';
+    const command = run(join(directory, 'node_modules/.bin/assay'), ['--version'], {
+      cwd: tmpdir(),
+      env: { ...process.env, NODE_OPTIONS: `--import=${says}` },
+    });
+    const { stderr } = await command;
+    expect(stderr.trim()).toBe(`${command.child.pid} --max-semi-space-size=32`);
+  });
+
   it('has doors that other programs can import', async () => {
     const program = `
       import { compareMeans, momentsOf } from 'assay/stats';
