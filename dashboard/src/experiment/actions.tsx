@@ -1,6 +1,7 @@
 // What can be done now? Buttons for the usual steps, a menu for the rest, each through a dialog that names the effect and asks why.
 import { type JSX, lazy, Suspense, useState } from 'react';
 import type { StepOffer } from '../../../src/api/index.ts';
+import { Icon } from '../parts/icon.tsx';
 import { Time } from '../parts/time.tsx';
 import { stepTitle } from './action-words.ts';
 import { useExperiment } from './experiment-context.tsx';
@@ -18,18 +19,36 @@ export function Actions(): JSX.Element {
   const isMain = ({ action, agreement }: StepOffer): boolean =>
     action === 'promote' ? agreement === 'with' : action !== 'stop';
   const steps = answer.steps.filter(({ action }) => action !== 'approve');
-  const main = steps.filter((offer) => isMain(offer) && (offer.isAllowed || offer.action === 'roll-back'));
+  const main = steps
+    .filter((offer) => isMain(offer) && (offer.isAllowed || offer.action === 'roll-back'))
+    .toSorted((one, other) => seatOf(one) - seatOf(other));
   const rest = steps.filter((offer) => !main.includes(offer));
   return (
-    <div className="row no-print">
+    <div className="row steps no-print">
       {main.map((offer) => (
         <StepButton key={offer.action} offer={offer} isPast={isPast} onAsk={setAsked} />
       ))}
-      <Suspense>
-        {rest.length > 0 && <MoreSteps offers={rest} isPast={isPast} onAsk={setAsked} />}
-        {asked !== undefined && <ActionDialog offer={asked} onClose={() => setAsked(undefined)} />}
-      </Suspense>
+      {rest.length > 0 && (
+        <Suspense fallback={<MenuPlace />}>
+          <MoreSteps offers={rest} isPast={isPast} onAsk={setAsked} />
+        </Suspense>
+      )}
+      <Suspense>{asked !== undefined && <ActionDialog offer={asked} onClose={() => setAsked(undefined)} />}</Suspense>
     </div>
+  );
+}
+
+/** The row ends at the right: what comes and goes with the verdict stands at its left end, where it moves no other button. */
+function seatOf({ action }: StepOffer): number {
+  return action === 'promote' ? 0 : action === 'roll-back' ? 1 : 2;
+}
+
+/** As wide as the menu's button. */
+function MenuPlace(): JSX.Element {
+  return (
+    <span className="button" aria-hidden="true">
+      <Icon name="more" />
+    </span>
   );
 }
 
@@ -44,10 +63,10 @@ export function ProposedStep(): JSX.Element | null {
   return (
     <>
       {proposal !== undefined && offer !== undefined && (
-        <section className="card row proposal" aria-label="Proposed step" data-proposal={proposal.step}>
+        <section className="proposal" aria-label="Proposed step" data-proposal={proposal.step}>
           <div className="grow">
             <strong>Waits for approval: {proposal.text}.</strong>{' '}
-            <span className="small quiet">
+            <span className="small">
               Proposed <Time at={proposal.at} />: {proposal.reason}
             </span>
           </div>

@@ -11,7 +11,7 @@ import { useView } from '../query-string.ts';
 import { type ExperimentKey, overviewPath } from '../server/page-paths.ts';
 import { useOverview } from '../server/questions.ts';
 import { useKeys } from '../shell/keys.ts';
-import { Actions, ProposedStep } from './actions.tsx';
+import { Actions } from './actions.tsx';
 import { AuditSection } from './audit-section.tsx';
 import { ConfigSection } from './config-section.tsx';
 import { ExperimentProvider, useExperiment, useVariantPlace, viewShape } from './experiment-context.tsx';
@@ -100,7 +100,6 @@ function Sections(): JSX.Element {
     <>
       <PageHead answer={answer} />
       <VerdictBanner />
-      <ProposedStep />
       <Boundary>
         <NowSection />
       </Boundary>
@@ -141,7 +140,7 @@ function PageHead({ answer }: { readonly answer: OverviewAnswer }): JSX.Element 
           </p>
           <h1>{experiment.name}</h1>
         </div>
-        <div className="push">
+        <div className="page-steps">
           <Actions />
         </div>
       </div>
@@ -149,11 +148,6 @@ function PageHead({ answer }: { readonly answer: OverviewAnswer }): JSX.Element 
         <strong>{experiment.state}</strong>
         {experiment.state === 'running' && experiment.coverage < 1 && (
           <span>{Math.round(experiment.coverage * 100)} % of units take part</span>
-        )}
-        {startedMs !== undefined && (
-          <span>
-            {durationText(endMs - startedMs)} since <Time at={startedMs} />
-          </span>
         )}
         <span className="quiet">
           revision {experiment.revision} · epoch {experiment.epoch}
@@ -164,6 +158,12 @@ function PageHead({ answer }: { readonly answer: OverviewAnswer }): JSX.Element 
             {name === report.control && <span className="quiet"> (control)</span>}
           </span>
         ))}
+        {/* Last, because it grows: nothing stands behind it. */}
+        {startedMs !== undefined && (
+          <span>
+            since <Time at={startedMs} />, {durationText(endMs - startedMs)}
+          </span>
+        )}
       </p>
       {specification.hypothesis !== '' && <p className="quiet">Hypothesis: {specification.hypothesis}</p>}
       {experiment.drift.length > 0 && (

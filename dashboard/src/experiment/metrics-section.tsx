@@ -290,9 +290,14 @@ function Effect(props: {
           (<Value path={isRelative ? relativePath : intervalPath} as="bounds" unit={isRelative ? 'share' : unit} />)
         </span>
       )}
-      {view.method === 'sequential' && hasNumber(answer, `${differencePath}/sequential/pValue`) && (
-        <div className="small quiet">
-          <Value path={`${differencePath}/sequential/pValue`} as="p" /> at every look
+      {view.method === 'sequential' && (
+        // Its line is there before it.
+        <div className="small quiet p-line">
+          {hasNumber(answer, `${differencePath}/sequential/pValue`) && (
+            <>
+              at every look: <Value path={`${differencePath}/sequential/pValue`} as="p" />
+            </>
+          )}
         </div>
       )}
       {view.method === 'fixed' && !isEarly && (

@@ -40,8 +40,8 @@ function Strip({ answer }: { readonly answer: NowAnswer }): JSX.Element {
           <div key={variant}>
             <VariantName name={variant} place={placeOf(variant)} />
             <span>
-              <Value path={`${path}/requests`} as="count" /> requests · failed{' '}
-              <Value path={`${path}/failed`} as="count" />
+              requests failed: <Value path={`${path}/failed`} as="count" /> of{' '}
+              <Value path={`${path}/requests`} as="count" />
             </span>
             <span>
               p95 <Value path={`${path}/p95Ms`} as="level" unit="ms" />

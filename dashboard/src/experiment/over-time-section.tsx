@@ -14,13 +14,16 @@ type LookSeries = SeriesAnswer['looks'][number];
 
 /** The looks so far. */
 export function OverTimeSection(): JSX.Element {
-  const { isWithheld } = useExperiment();
+  const { isWithheld, answer } = useExperiment();
+  const { experiment } = answer;
   return (
     <Section id="over-time" title="Over time">
       {isWithheld ? (
         <span className="withheld">withheld: the split is broken</span>
       ) : (
-        <WithSeries>{(answer) => <Looks answer={answer} />}</WithSeries>
+        <div className={experiment.state === 'running' ? 'looks room' : 'looks'}>
+          <WithSeries>{(answer) => <Looks answer={answer} />}</WithSeries>
+        </div>
       )}
     </Section>
   );
@@ -40,6 +43,13 @@ function Looks({ answer }: { readonly answer: SeriesAnswer }): JSX.Element {
     <>
       <div className="row">
         <label className="field">
+          <span className="small quiet">Along</span>
+          <select value={xIs} onChange={(event) => setXIs(event.target.value as 'units' | 'time')}>
+            <option value="units">units</option>
+            <option value="time">time</option>
+          </select>
+        </label>
+        <label className="field">
           <span className="small quiet">Of</span>
           <select value={chosen} onChange={(event) => setChosen(Number(event.target.value))}>
             {answer.looks.map(({ metric, variant }, at) => (
@@ -47,13 +57,6 @@ function Looks({ answer }: { readonly answer: SeriesAnswer }): JSX.Element {
                 {metric.replaceAll('_', ' ')} of {variant}
               </option>
             ))}
-          </select>
-        </label>
-        <label className="field">
-          <span className="small quiet">Along</span>
-          <select value={xIs} onChange={(event) => setXIs(event.target.value as 'units' | 'time')}>
-            <option value="units">units</option>
-            <option value="time">time</option>
           </select>
         </label>
       </div>

@@ -1,7 +1,9 @@
 // A section of the page: its heading, what stands beside it, and what is inside, drawn when the reader comes near.
 import { type JSX, type ReactNode, useEffect, useRef, useState } from 'react';
+import { useHeldHeight } from '../parts/held-height.ts';
+import { useExperiment } from './experiment-context.tsx';
 
-/** A section with an anchor. */
+/** A section with an anchor. It does not become lower by itself, so that those below it stay where they are. */
 export function Section(props: {
   readonly id: string;
   readonly title: string;
@@ -9,8 +11,10 @@ export function Section(props: {
   readonly children: ReactNode;
 }): JSX.Element {
   const { id, title, beside, children } = props;
+  const { view, isWithheld } = useExperiment();
+  const box = useHeldHeight<HTMLElement>({ sparePx: 0, of: JSON.stringify([view, isWithheld]) });
   return (
-    <section className="card" id={id} aria-labelledby={`${id}-title`} tabIndex={-1}>
+    <section ref={box} className="card" id={id} aria-labelledby={`${id}-title`} tabIndex={-1}>
       <div className="section-head">
         <h2 id={`${id}-title`}>{title}</h2>
         {beside}

@@ -18,13 +18,13 @@ type SplitSeries = Extract<SeriesAnswer['split'], { readonly everyMs: number }>;
 
 /** The split. */
 export function SplitSection(): JSX.Element {
-  const { report } = useExperiment().answer;
+  const { report, experiment } = useExperiment().answer;
   const placeOf = useVariantPlace();
   return (
     <Section id="split" title="Split">
       <p>{report.checks.sampleRatio.text}</p>
       <ScrollBox className="scroll" label="Units by variant">
-        <table className="narrow">
+        <table className="narrow units">
           <thead>
             <tr>
               <th scope="col">Variant</th>
@@ -66,15 +66,17 @@ export function SplitSection(): JSX.Element {
         </table>
       </ScrollBox>
       <SplitCells />
-      <WithSeries>
-        {(answer) =>
-          'kind' in answer.split ? (
-            <p className="quiet">{answer.split.reason}</p>
-          ) : (
-            <SplitCharts split={answer.split} answer={answer} />
-          )
-        }
-      </WithSeries>
+      <div className={experiment.state === 'running' ? 'split-charts room' : 'split-charts'}>
+        <WithSeries>
+          {(answer) =>
+            'kind' in answer.split ? (
+              <p className="quiet">{answer.split.reason}</p>
+            ) : (
+              <SplitCharts split={answer.split} answer={answer} />
+            )
+          }
+        </WithSeries>
+      </div>
     </Section>
   );
 }

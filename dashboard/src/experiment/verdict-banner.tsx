@@ -1,20 +1,27 @@
 // The verdict in the words of the API, with its reasons, what would change it, and from when it is.
 import { type JSX, useState } from 'react';
+import { useHeldHeight } from '../parts/held-height.ts';
 import { Icon } from '../parts/icon.tsx';
 import { Time } from '../parts/time.tsx';
 import { verdictWord } from '../parts/verdict-chip.tsx';
+import { ProposedStep } from './actions.tsx';
 import { levelOf, useExperiment } from './experiment-context.tsx';
 
-/** The banner. */
+/** A caveat and a line more: evidence grows and shrinks by that much every now and then. */
+const sparePx = 50;
+
+/** The banner. It does not become lower by itself, and has room for what may come. */
 export function VerdictBanner(): JSX.Element {
   const { answer, isWithheld, showAnyway } = useExperiment();
   const { report, display, headline } = answer;
   const { verdict } = report;
   const { because, but, next, reasons, outlook } = verdict;
   const method = answer.experiment.specification.decision.method ?? 'sequential';
+  const box = useHeldHeight<HTMLElement>({ sparePx, of: `${answer.at} ${isWithheld}` });
   const foot = `as of ${answer.asOf}, ${method}, ${levelOf(answer)}, revision ${answer.experiment.revision}, digest ${answer.digest}`;
   return (
     <section
+      ref={box}
       className={`verdict ${display}`}
       id="verdict"
       aria-label="Verdict"
@@ -70,6 +77,7 @@ export function VerdictBanner(): JSX.Element {
           </details>
         )}
       </div>
+      <ProposedStep />
       <p className="foot">
         <span>
           As of <Time at={answer.asOf} /> · {method}, {levelOf(answer)} · digest <code>{answer.digest}</code>
