@@ -77,17 +77,18 @@ function isAnalysis(pid: number): boolean {
   }
 }
 
-/** Memory of a process and everything below it that is in RAM, bytes. */
-export function residentBytes({ pid }: Running): number {
-  let kilobytes = 0;
+/** Memory of a process and everything below it that is in RAM, bytes: what serves, and what analyses. */
+export function residentBytes({ pid }: Running): { readonly serving: number; readonly analysis: number } {
+  const kilobytes = { serving: 0, analysis: 0 };
   for (const each of [pid, ...descendants(pid)]) {
     try {
-      kilobytes += Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${each}/status`, 'utf8'))?.[1] ?? 0);
+      const resident = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${each}/status`, 'utf8'))?.[1] ?? 0);
+      kilobytes[isAnalysis(each) ? 'analysis' : 'serving'] += resident;
     } catch {
       // It has just ended.
     }
   }
-  return kilobytes * 1024;
+  return { serving: kilobytes.serving * 1024, analysis: kilobytes.analysis * 1024 };
 }
 
 /** Asks it to end, and kills it when it does not within `patienceMs`. Resolves when it is gone. */

@@ -7,24 +7,32 @@ export interface LateWriter {
   writeLate(): void;
 }
 
+/** With fewer writes than this in a turn nobody waits for the others: wakings are then rare anyway, and time is what counts. */
+const fewWrites = 8;
+
 /** Nobody waits for more writes of others than this. */
 const mostWaiting = 16;
 
 let waiting: LateWriter[] = [];
 let isScheduled = false;
+let writesOfTurn = 0;
+let writesOfLastTurn = 0;
 
-/** Has `writer` write before the event loop waits again, in the order of these calls. */
+/** Has `writer` write before the event loop waits again, in the order of these calls; at once where there is little to write. */
 export function writeSoon(writer: LateWriter): void {
-  waiting.push(writer);
-  if (waiting.length >= mostWaiting) writeAll();
-  else if (!isScheduled) {
+  writesOfTurn += 1;
+  if (!isScheduled) {
     isScheduled = true;
     setImmediate(onTurnEnd);
   }
+  if (writesOfLastTurn < fewWrites) writer.writeLate();
+  else if (waiting.push(writer) >= mostWaiting) writeAll();
 }
 
 function onTurnEnd(): void {
   isScheduled = false;
+  writesOfLastTurn = writesOfTurn;
+  writesOfTurn = 0;
   writeAll();
 }
 
@@ -36,6 +44,6 @@ function writeAll(): void {
     while (next < writers.length) writers[next++]!.writeLate();
   } finally {
     // One that throws must not silence those behind it.
-    if (next < writers.length) for (const writer of writers.slice(next)) writeSoon(writer);
+    for (const writer of writers.slice(next)) setImmediate(() => writer.writeLate());
   }
 }
