@@ -33,10 +33,20 @@ describe('a report written as a file', { timeout: 120_000 }, () => {
   it('holds the sentence of the verdict, the split and the latency of a running experiment', async () => {
     const server = ['--server', serving.apiUrl];
     const file = join(directory, 'report.html');
-    expect(await assay(['report', 'scores', ...server, '--html', '-o', file])).toMatchObject({ code: 0, stdout: '' });
-    const html = await readFile(file, 'utf8');
-    const { verdict } = JSON.parse((await assay(['report', 'scores', ...server, '--json'])).stdout) as Report;
-    expect(html).toContain(verdict.headline.replaceAll('>', '&gt;'));
+    let html = '';
+    // The last requests may reach the report between the two questions.
+    await expect
+      .poll(
+        async () => {
+          const written = await assay(['report', 'scores', ...server, '--html', '-o', file]);
+          expect(written).toMatchObject({ code: 0, stdout: '' });
+          html = await readFile(file, 'utf8');
+          const { verdict } = JSON.parse((await assay(['report', 'scores', ...server, '--json'])).stdout) as Report;
+          return html.includes(verdict.headline.replaceAll('>', '&gt;'));
+        },
+        { timeout: 60_000 },
+      )
+      .toBe(true);
     for (const id of ['variants', 'health', 'metrics', 'latency', 'methods'])
       expect(html).toContain(`<section id="${id}"`);
     expect(html).not.toContain('<script');
