@@ -2,6 +2,7 @@
 import { Webhook } from 'standardwebhooks';
 import { AssayError } from '../errors.ts';
 import type { Observer } from '../evidence/index.ts';
+import { limitTime } from './time-limit.ts';
 
 /** Something that happened, as receivers get it. */
 export interface WebhookEvent {
@@ -63,6 +64,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
       data: event.data,
     });
     const sentAt = new Date();
+    const limit = limitTime(closing.signal, timeoutMs);
     try {
       const response = await fetch(url, {
         method: 'POST',
@@ -75,7 +77,7 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
         body,
         // A signed event goes where it was addressed, and nowhere else.
         redirect: 'manual',
-        signal: AbortSignal.any([closing.signal, AbortSignal.timeout(timeoutMs)]),
+        signal: limit.signal,
       });
       await response.body?.cancel();
       if (response.ok) return 'done';
@@ -86,6 +88,8 @@ export function createWebhookSender(options: WebhookSenderOptions): WebhookSende
       if (!closing.signal.aborted)
         observer.fault('webhook-failed', `${host} did not take ${event.type}: ${reasonOf(cause)}`, cause);
       return 'again';
+    } finally {
+      limit.release();
     }
   };
 

@@ -1,6 +1,7 @@
 // What does another model server answer to kept requests? Sends them at a bounded rate, a bounded number at once, within a deadline.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { KeptLine } from '../../adapters/read-kept-bodies.ts';
+import { limitTime } from '../../adapters/time-limit.ts';
 import { createUndiciUpstream } from '../../adapters/undici-upstream.ts';
 import type { Variant } from '../../experiment/index.ts';
 import { type KeptExchange, keptBytes, keptHeaders, replayedRequest, type Upstream } from '../../gateway/index.ts';
@@ -88,7 +89,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayCounts> {
   options.onTotal(wanted);
 
   const upstream = createUndiciUpstream({ connections: options.concurrency });
-  const stop = AbortSignal.any([options.signal, AbortSignal.timeout(options.deadlineMs)]);
+  const { signal: stop, release } = limitTime(options.signal, options.deadlineMs);
   const startMs = performance.now();
   let sent = 0;
   let done = 0;
@@ -114,6 +115,7 @@ export async function replay(options: ReplayOptions): Promise<ReplayCounts> {
     }
     await Promise.all(underWay);
   } finally {
+    release();
     await upstream.close();
   }
   return { sent, notSent: wanted - sent, skipped, broken };
