@@ -15,7 +15,7 @@ export interface ExchangeLine {
   readonly keepAliveLines: string;
   /** Sends text (latin1), bytes, or both at once; false when the caller does not keep up. */
   send(text: string, bytes: Buffer | null): boolean;
-  /** Sends the end of the reply (latin1) together with what else is sent in this turn; with that it has been given over. */
+  /** Sends the end of the reply (latin1) by the end of this turn; with that it has been given over, and `onReplied` needs no call. */
   sendLast(text: string): void;
   /** The reply has been given over; the next request may be answered. */
   onReplied(exchange: FastExchange): void;

@@ -84,12 +84,11 @@ export function createMirrors(options: MirrorsOptions): Mirrors {
   let isDraining = false;
   let onIdle: (() => void) | null = null;
 
-  const laneOf = ({ routed, labels }: PreparedExperiment): Lane => {
-    const key = `${routed.namespace}/${routed.name}`;
-    let lane = lanes.get(key);
+  const laneOf = ({ labels }: PreparedExperiment): Lane => {
+    let lane = lanes.get(labels.experiment);
     if (lane === undefined) {
       lane = { labels, queue: [], underWay: [], heldBytes: 0, isWoken: false };
-      lanes.set(key, lane);
+      lanes.set(labels.experiment, lane);
     }
     return lane;
   };

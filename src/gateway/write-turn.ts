@@ -1,5 +1,5 @@
-// When do small writes go to their sockets? Together at the end of a turn of the event loop: the other sides are woken once for
-// several of them, and to wake a sleeping process is what a write costs most.
+// When do small writes go to their sockets? At once with little to do, together at the end of a turn of the event loop under load: the
+// other sides are woken once for several of them, and to wake a sleeping process is what a write costs most.
 
 /** Something with a write to do. */
 export interface LateWriter {
