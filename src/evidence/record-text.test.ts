@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { MirrorRecord, PredictionRecord } from './record.ts';
+import { arbitraryRecords } from './arbitrary-records.fixture.ts';
 import { mirrorText, predictionText } from './record-text.ts';
 
 const text = fc.string({
@@ -12,42 +12,13 @@ const number = fc.oneof(
   fc.constantFrom(-0, 1e21, 1e-7, Number.NaN, Number.POSITIVE_INFINITY),
 );
 const scalar = fc.oneof(text, number, fc.boolean());
-const orNull = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(value, { nil: null });
-const attempt = fc.record({ variant: text, status: orNull(number), latencyMs: number, error: orNull(text) });
-const captured = fc.dictionary(text, fc.jsonValue());
-const prediction: fc.Arbitrary<PredictionRecord> = fc.record({
-  kind: fc.constant('prediction'),
-  timeMs: number,
-  namespace: text,
-  experiment: text,
-  revision: number,
-  epoch: number,
-  predictionId: text,
-  requestId: text,
-  row: number,
-  unit: orNull(text),
-  assigned: text,
-  served: orNull(text),
-  reason: text as fc.Arbitrary<PredictionRecord['reason']>,
-  propensity: number,
-  attempts: fc.array(attempt, { maxLength: 3 }),
+const { prediction, mirror } = arbitraryRecords({
+  text,
+  number,
+  scalar,
+  id: text,
   context: fc.dictionary(text, scalar),
-  prediction: orNull(scalar),
-  captured: captured as fc.Arbitrary<PredictionRecord['captured']>,
-  status: orNull(number),
-  callerMs: orNull(number),
-  streaming: fc.boolean(),
-});
-const mirror: fc.Arbitrary<MirrorRecord> = fc.record({
-  kind: fc.constant('mirror'),
-  timeMs: number,
-  namespace: text,
-  experiment: text,
-  predictionId: text,
-  row: number,
-  attempt,
-  prediction: orNull(scalar),
-  captured: captured as fc.Arbitrary<MirrorRecord['captured']>,
+  captured: fc.dictionary(text, fc.jsonValue()),
 });
 
 // JSON.stringify is the reference: whatever stands in a record, the line is the one it would write.

@@ -2,6 +2,7 @@ import { appendFile, copyFile, mkdir, readFile, writeFile } from 'node:fs/promis
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { arbitraryRecords } from '../../evidence/arbitrary-records.fixture.ts';
 import type { Json, NewRecord } from '../../evidence/index.ts';
 import { outcome, prediction, t0 } from '../analytics-records.fixture.ts';
 import { encodeFrame, encodeHeader, headerBytes } from '../log-frames.ts';
@@ -29,36 +30,11 @@ describe('sealing', () => {
     const scalar = fc.oneof(text, fc.boolean(), fc.double({ noNaN: true, noDefaultInfinity: true }));
     const object = fc.dictionary(text, json, { maxKeys: 3, noNullPrototype: true });
     const number = fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }));
-    const attempt = fc.record({
-      variant: text,
-      status: fc.option(number),
-      latencyMs: number,
-      error: fc.option(text),
-    });
-    const reply = { prediction: fc.option(scalar), captured: object };
+    const id = fc.constantFrom('p', 'q', '');
+    const parts = { text, number, scalar, id, context: object, captured: object };
+    const { attempt, reply, prediction: anyPrediction, mirror } = arbitraryRecords(parts);
     const record = fc.oneof(
-      fc.record({
-        kind: fc.constant('prediction'),
-        timeMs: number,
-        namespace: text,
-        experiment: text,
-        revision: number,
-        epoch: number,
-        predictionId: fc.constantFrom('p', 'q', ''),
-        requestId: fc.constantFrom('p', 'q', ''),
-        row: number,
-        unit: fc.option(text),
-        assigned: text,
-        served: fc.option(text),
-        reason: text,
-        propensity: number,
-        attempts: fc.array(attempt, { maxLength: 3 }),
-        context: object,
-        ...reply,
-        status: fc.option(number),
-        callerMs: fc.option(number),
-        streaming: fc.boolean(),
-      }),
+      anyPrediction,
       fc.record({
         kind: fc.constant('prediction-end'),
         timeMs: number,
@@ -69,16 +45,7 @@ describe('sealing', () => {
         attempt,
         ...reply,
       }),
-      fc.record({
-        kind: fc.constant('mirror'),
-        timeMs: number,
-        namespace: text,
-        experiment: text,
-        predictionId: text,
-        row: number,
-        attempt,
-        ...reply,
-      }),
+      mirror,
       fc.record({
         kind: fc.constant('outcome'),
         id: text,
