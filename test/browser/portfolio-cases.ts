@@ -1,6 +1,7 @@
 // All experiments together: numbers as the API has them, in every width and scheme, reached by key, taken away as CSV.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import type { BrowserCase } from './browser-case.ts';
 import { expectAccessible, expectNoSidewaysScroll, expectNumbersOfApi } from './expect-page.ts';
 
@@ -26,6 +27,11 @@ export const portfolioCases: readonly BrowserCase[] = [
     name: 'portfolio: keys lead to it and rows to their experiment; CSV holds every row',
     run: async (stage) => {
       const page = await stage.open(`${stage.server.apiUrl}/`);
+      // Long enough for anything that waits on the portfolio to lead the reader back.
+      await page.route(/experiment-page/, async (route) => {
+        await setTimeout(1500);
+        await route.continue();
+      });
       await page.getByRole('heading', { level: 1, name: 'Experiments' }).waitFor();
       await page.keyboard.press('g');
       await page.keyboard.press('o');
@@ -39,7 +45,8 @@ export const portfolioCases: readonly BrowserCase[] = [
       assert.match(csv, /^experiment,state,verdict,unit,measured,/);
       assert.equal(csv.trim().split('\r\n').length, 3);
       await page.getByRole('link', { name: 'financial-forecast' }).click();
-      await page.waitForURL(/\/experiments\/financial-forecast$/);
+      await page.getByRole('heading', { level: 1, name: 'financial-forecast' }).waitFor();
+      assert.match(page.url(), /\/experiments\/financial-forecast$/);
     },
   },
   {

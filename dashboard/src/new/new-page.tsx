@@ -7,6 +7,7 @@ import { Answered, FaultBox } from '../parts/fault-box.tsx';
 import { saveFile } from '../save-file.ts';
 import { otherPaths, partPath } from '../server/page-paths.ts';
 import { readApi, sendApi } from '../server/request.ts';
+import { useSettled } from '../settled.ts';
 import { CreateButtons } from './create-buttons.tsx';
 import { firstFile, readDocument, textAt } from './experiment-document.ts';
 import { ExperimentForm } from './experiment-form.tsx';
@@ -140,16 +141,6 @@ function Editor(props: {
       </div>
     </>
   );
-}
-
-/** The value once it has not changed for a while. */
-function useSettled(value: string, delayMs: number): string {
-  const [settled, setSettled] = useState(value);
-  useEffect(() => {
-    const timer = setTimeout(() => setSettled(value), delayMs);
-    return () => clearTimeout(timer);
-  }, [value, delayMs]);
-  return settled;
 }
 
 function readDraft(): string | null {

@@ -1,5 +1,5 @@
 // What have all experiments brought? Win rate, what the shipped ones are worth once luck is taken off, and each one's effect.
-import { type JSX, useEffect, useState } from 'react';
+import { type JSX, useEffect } from 'react';
 import { Link, useSearch } from 'wouter';
 import type { Portfolio } from '../../../src/decision/index.ts';
 import { Answered } from '../parts/fault-box.tsx';
@@ -9,6 +9,7 @@ import { useView } from '../query-string.ts';
 import { saveCsv } from '../save-file.ts';
 import { otherPaths } from '../server/page-paths.ts';
 import { usePortfolio } from '../server/questions.ts';
+import { useSettled } from '../settled.ts';
 import { EffectTable } from './effect-table.tsx';
 
 const shape = { cost: 'text' } as const;
@@ -26,16 +27,11 @@ export default function PortfolioPage(): JSX.Element {
   const namespace = new URLSearchParams(useSearch()).get('namespace') ?? undefined;
   const { view, setView } = useView(shape);
   const cost = view.cost !== undefined && Number(view.cost) >= 0 ? view.cost : undefined;
-  const query = { namespace, costPerTest: cost };
+  const query = { namespace, costPerTest: useSettled(cost, 400) };
   const portfolio = usePortfolio(query);
-  const [typed, setTyped] = useState(view.cost ?? '');
   useEffect(() => {
     document.title = 'Portfolio - Assay';
   }, []);
-  useEffect(() => {
-    const timer = setTimeout(() => setView({ cost: typed }), 400);
-    return () => clearTimeout(timer);
-  }, [typed, setView]);
   return (
     <>
       <div className="row">
@@ -67,7 +63,7 @@ export default function PortfolioPage(): JSX.Element {
               </div>
             ) : (
               <>
-                <Summary answer={answer} typed={typed} onType={setTyped} />
+                <Summary answer={answer} cost={view.cost ?? ''} onCost={(text) => setView({ cost: text })} />
                 <EffectTable answer={answer} namespace={namespace ?? 'default'} />
               </>
             )}
@@ -80,10 +76,10 @@ export default function PortfolioPage(): JSX.Element {
 
 function Summary(props: {
   readonly answer: Portfolio;
-  readonly typed: string;
-  readonly onType: (text: string) => void;
+  readonly cost: string;
+  readonly onCost: (text: string) => void;
 }): JSX.Element {
-  const { answer, typed, onType } = props;
+  const { answer, cost, onCost } = props;
   const { winRate, verdicts } = answer;
   return (
     <div className="portfolio">
@@ -179,8 +175,8 @@ function Summary(props: {
               min="0"
               step="any"
               name="cost"
-              value={typed}
-              onChange={(event) => onType(event.target.value)}
+              value={cost}
+              onChange={(event) => onCost(event.target.value)}
             />
           </label>
         </section>
