@@ -28,7 +28,7 @@ export interface DetailQuestion {
     | { readonly kind: 'served' };
 }
 
-/** Rows of an answer, by query. */
+/** Rows of an answer, by query; in the same order whenever the same is asked of the same records. */
 export interface DetailAnswer {
   readonly [query: string]: readonly { readonly [column: string]: string | number | null | readonly number[] }[];
 }
@@ -248,7 +248,7 @@ function sqlOf(question: DetailQuestion, manifest: Manifest): Readonly<Record<st
           'sum(CASE WHEN p.status IS NOT NULL AND (p.served IS NULL OR p.status >= 500) THEN 1 ELSE 0 END) AS caller_failed, ' +
           'sum(CASE WHEN p.served <> p.assigned THEN 1 ELSE 0 END) AS fallback, max(p.time_ms) AS last_ms, ' +
           'quantile_cont(p.attempt_ms, 0.5) AS p50, quantile_cont(p.attempt_ms, 0.95) AS p95 ' +
-          `FROM ${rowsOf('prediction', question, { manifest, sinceMs: part.sinceMs })} p WHERE p.reason <> 'forced' GROUP BY p.assigned`,
+          `FROM ${rowsOf('prediction', question, { manifest, sinceMs: part.sinceMs })} p WHERE p.reason <> 'forced' GROUP BY p.assigned ORDER BY p.assigned`,
       };
     case 'arrivals':
       return {
@@ -279,22 +279,22 @@ function sqlOf(question: DetailQuestion, manifest: Manifest): Readonly<Record<st
       return {
         variants:
           `SELECT p.assigned AS variant, count(*) AS n, count(DISTINCT p.unit) AS units, quantile_cont(p.attempt_ms, [${part.quantiles.join(', ')}]) AS ms ` +
-          `FROM ${rowsOf('prediction', question, { manifest })} p WHERE p.reason = 'split' AND p.attempt_ms IS NOT NULL GROUP BY p.assigned`,
+          `FROM ${rowsOf('prediction', question, { manifest })} p WHERE p.reason = 'split' AND p.attempt_ms IS NOT NULL GROUP BY p.assigned ORDER BY p.assigned`,
       };
     case 'served': {
       const rows = rowsOf('prediction', question, { manifest });
       const plain = (text: string): string => `CASE WHEN ${text} <> 'null' THEN ${text} END`;
       return {
-        cells: `SELECT p.assigned, coalesce(p.served, 'none') AS served, count(*) AS predictions FROM ${rows} p WHERE p.reason = 'split' GROUP BY ALL`,
+        cells: `SELECT p.assigned, coalesce(p.served, 'none') AS served, count(*) AS predictions FROM ${rows} p WHERE p.reason = 'split' GROUP BY ALL ORDER BY ALL`,
         reasons:
           `SELECT p.assigned, coalesce(p.error, 'unknown') AS reason, count(*) AS predictions FROM ${rows} p ` +
-          "WHERE p.reason = 'split' AND (p.served IS NULL OR p.served <> p.assigned) GROUP BY ALL ORDER BY 3 DESC",
-        assignments: `SELECT p.reason, count(*) AS predictions FROM ${rows} p GROUP BY ALL ORDER BY 2 DESC`,
+          "WHERE p.reason = 'split' AND (p.served IS NULL OR p.served <> p.assigned) GROUP BY ALL ORDER BY 3 DESC, 1, 2",
+        assignments: `SELECT p.reason, count(*) AS predictions FROM ${rows} p GROUP BY ALL ORDER BY 2 DESC, 1`,
         mirror:
           `SELECT m.variant, count(*) AS sent, sum(CASE WHEN m.error IS NULL THEN 0 ELSE 1 END) AS failed, ` +
           `sum(CASE WHEN ${plain('m.prediction')} IS NOT NULL AND ${plain('p.prediction')} IS NOT NULL THEN 1 ELSE 0 END) AS compared, ` +
           `sum(CASE WHEN ${plain('m.prediction')} = ${plain('p.prediction')} THEN 1 ELSE 0 END) AS agreed ` +
-          `FROM ${rowsOf('mirror', question, { manifest })} m LEFT JOIN ${rows} p ON p.prediction_id = m.prediction_id AND p.row_index = m.row_index GROUP BY m.variant`,
+          `FROM ${rowsOf('mirror', question, { manifest })} m LEFT JOIN ${rows} p ON p.prediction_id = m.prediction_id AND p.row_index = m.row_index GROUP BY m.variant ORDER BY m.variant`,
       };
     }
   }
