@@ -71,7 +71,7 @@ export function createNodeFront(handle: CallerHandler, options: FrontOptions = {
     if ('closeIdleConnections' in server) server.closeIdleConnections();
     for (const session of sessions) session.close();
     for (const socket of sockets) {
-      const last = socket[pendingOf]?.last.res;
+      const last = socket[pendingOf]?.last?.res;
       if (last !== undefined && !last.headersSent) last.shouldKeepAlive = false;
     }
   };
@@ -140,8 +140,8 @@ const ignore = (): void => {};
 /** What is open on a connection: replies under way, and the refusal that has to wait for them. */
 interface Pending {
   readonly replies: Set<ServerResponse>;
-  /** The request that came last; it may still be on its way. */
-  last: { readonly req: IncomingMessage; readonly res: ServerResponse };
+  /** The request that came last, which may still be on its way; null once it is whole and answered, so that idle connections hold none. */
+  last: { readonly req: IncomingMessage; readonly res: ServerResponse } | null;
   refusal: string | null;
 }
 
@@ -167,6 +167,7 @@ function countReply(req: IncomingMessage, res: ServerResponse): void {
   pending.last = { req, res };
   res.on('close', () => {
     pending.replies.delete(res);
+    if (pending.last?.res === res && pending.last.req.complete) pending.last = null;
     if (pending.refusal !== null) refuseInTurn(socket, pending.refusal);
   });
 }
@@ -204,7 +205,8 @@ function onClientError(fault: Error & { code?: string }, socket: CallerSocket): 
 /** Refuses when all that came whole before is answered. The broken request itself has one answer: this, or the one it got early. */
 function refuseInTurn(socket: CallerSocket, refusal: string): void {
   const pending = socket[pendingOf];
-  const broken = pending === undefined || pending.last.req.complete ? null : pending.last.res;
+  const last = pending?.last ?? null;
+  const broken = last === null || last.req.complete ? null : last.res;
   const before = (pending?.replies.size ?? 0) - (broken !== null && pending?.replies.has(broken) ? 1 : 0);
   if (pending !== undefined && before > 0) {
     pending.refusal ??= refusal;
