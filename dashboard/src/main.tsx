@@ -16,6 +16,8 @@ const queryClient = new QueryClient({
       // The live stream says what is stale; a minute covers what it cannot know.
       staleTime: 60_000,
       refetchOnWindowFocus: false,
+      // The server may be this very machine: a browser without a network is no reason not to ask it.
+      networkMode: 'always',
       retry: (tries, fault) => tries < 2 && fault instanceof AssayError && fault.retryable,
     },
   },
