@@ -86,7 +86,8 @@ export async function drawEverything(page: Page): Promise<void> {
     }
     scrollTo(0, 0);
   })()`);
-  await waitUntil(page, `document.querySelectorAll('.waiting').length === 0`);
+  // A check of the health row may wait for as long as it likes.
+  await waitUntil(page, `document.querySelectorAll('p.waiting').length === 0`);
   await waitUntil(
     page,
     `[...document.querySelectorAll('.plot-box')].every((box) => box.querySelector('svg') !== null)`,

@@ -189,6 +189,8 @@ export const experimentCases: readonly BrowserCase[] = [
       await page.route('**/distributions', (route) => route.fulfill({ status: 500, body: '<html>broken</html>' }));
       await page.goto(stage.server.apiUrl + forecast);
       await openSettled(page);
+      // Or it tries again by itself.
+      await page.getByRole('button', { name: 'Pause live updates' }).click();
       await drawEverything(page);
       await page.locator('#latency [role="alert"]').waitFor();
       await page.locator('#split figure svg').first().waitFor();
