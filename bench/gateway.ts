@@ -234,6 +234,9 @@ try {
   addRow('two_workers', ratio('two workers', 'one process', 'rate'), target(1.3, 1.5));
   addRow('body_id_vs_header_id', ratio('large by header', 'large by body'), 0.85);
   if (!flags.quick) {
+    // With a core each: the load and the model servers beside them take from two workers what they leave to one.
+    const each = ratio('one process', 'two workers');
+    addRow('two_workers_by_cpu', typeof each === 'number' ? 2 * each : each, 1.5);
     addRow('node_vs_nginx_per_core', ratio('nginx', 'node'), target(0.2, 0.28));
     addRow('default_vs_haproxy_per_core', ratio('haproxy', 'default'), target(0.4, 0.55));
     addRow('default_vs_envoy_per_core', ratio('envoy', 'default'), 1);
