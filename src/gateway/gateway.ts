@@ -97,6 +97,8 @@ export interface Gateway {
    * for shadows finish, then hands over the last records.
    */
   drain(): Promise<void>;
+  /** Hands the log the records that still wait for company: an outcome that is appended afterwards stands behind its prediction. */
+  handOver(): void;
   status(): GatewayStatus;
 }
 
@@ -361,6 +363,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       bodySampler?.flush();
       await recorder.flush();
     },
+    handOver: recorder.handOver,
     status: () => ({
       inFlight: inFlight.count,
       requests,

@@ -7,6 +7,8 @@ export interface Recorder {
   add(make: MakeRecords): void;
   /** Builds and writes records now; resolves when they are durable or have been given up, never rejects. */
   addDurable(make: MakeRecords): Promise<void>;
+  /** Hands the log everything queued: what is appended to it afterwards stands behind. */
+  handOver(): void;
   /** Hands over everything queued, and resolves when no durable write is under way. */
   flush(): Promise<void>;
   /** Why the log keeps nothing now, for an operator; null while it does. */
@@ -45,7 +47,7 @@ export function createRecorder(
     return records;
   };
 
-  const write = (): void => {
+  const handOver = (): void => {
     const makes = queue;
     queue = [];
     const records = build(makes);
@@ -60,7 +62,7 @@ export function createRecorder(
   return {
     add(make) {
       queue.push(make);
-      if (queue.length === 1) setTimeout(write, collectMs);
+      if (queue.length === 1) setTimeout(handOver, collectMs);
     },
     addDurable(make) {
       const records = build([make]);
@@ -75,8 +77,9 @@ export function createRecorder(
       void written.then(() => underWay.delete(written));
       return written;
     },
+    handOver,
     async flush() {
-      write();
+      handOver();
       await Promise.all(underWay);
     },
     fault() {

@@ -76,6 +76,8 @@ export interface DataPlane {
   /** Null without gRPC. */
   readonly grpcPort: number | null;
   status(): ReturnType<Gateway['status']>;
+  /** Hands the log the records that still wait for company. */
+  handOver(): void;
   /** Counts and latencies of all requests since the start, for `/metrics`. */
   requests(): readonly RequestCell[];
   /** What predictions did since the last call. */
@@ -154,6 +156,7 @@ export async function openDataPlane(settings: DataPlaneSettings, parts: DataPlan
     port,
     grpcPort,
     status: () => gateway.status(),
+    handOver: () => gateway.handOver(),
     requests: tally.read,
     takeTallies: live.take,
     close: async () => {

@@ -174,10 +174,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       });
       closers.push(analysis.close);
     }
+    /** Set where the gateway writes to the same log. */
+    let handOver = (): void => {};
     const control = await openControlPlane({
       dataDirectory,
       observer,
-      evidence,
+      evidence: {
+        ...evidence,
+        // No crash keeps an outcome that was acknowledged without the prediction that its caller had seen.
+        appendDurable: (records) => {
+          handOver();
+          return evidence.appendDurable(records);
+        },
+      },
       hashUnit,
       openAnalytics: async () => {
         if (analysis !== undefined) return analysis;
@@ -341,6 +350,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         idPrefix: '',
       });
       collect = plane.takeTallies;
+      handOver = plane.handOver;
       const nothing = { ...evidence.status(), appended: 0, durable: 0, lost: 0, fault: null };
       serving = {
         port: plane.port,
